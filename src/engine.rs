@@ -1,0 +1,228 @@
+//! The engine in memory: synchronous, `Send + Sync`, exact under any parallelism.
+//!
+//! Each call takes at most one user's entry or the hierarchy's writer lock, runs the pure core
+//! under it (decide, then apply), and is done. No call waits for anything else.
+
+pub(crate) mod admin;
+pub(crate) mod attempt;
+pub(crate) mod builder;
+pub(crate) mod observer;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::clock::Clock;
+use crate::event::{Aggregate, Event, Recorded};
+use crate::id::{Actor, InstanceId, OrgId, UserId};
+use crate::lockout::decide::{Outcome, Settlement, Ticket, settle};
+use crate::lockout::register::Register;
+use crate::lockout::state::{Claim, UserChange};
+use crate::lockout::{AttemptInfo, Factor, Lock, UserStatus, Verdict};
+use crate::policy::hierarchy::Hierarchy;
+use crate::policy::{LockoutPolicy, Resolved};
+use crate::sync::{AtomicU64, Ordering};
+use attempt::{Admission, Attempt, EngineRef};
+use builder::EngineBuilder;
+use observer::Observer;
+
+/// Resolves policies, counts failures and locks users, for one instance, in memory.
+///
+/// Share it by reference or in an [`Arc`]. What it holds is gone with the process.
+///
+/// # Consistency
+///
+/// Every history of one user is linearizable, and so is every history of one organization's
+/// policy. A verdict that is being formed while a policy changes is judged by the old or the new
+/// one; after the change has returned, by the new one.
+pub struct Engine {
+    hierarchy: Hierarchy,
+    register: Register,
+    clock: Arc<dyn Clock>,
+    observer: Option<Arc<dyn Observer>>,
+    position: AtomicU64,
+}
+
+impl Engine {
+    /// An engine with that instance default, the system's clock and no cap on tracked users.
+    #[must_use]
+    pub fn new(instance: InstanceId, default: LockoutPolicy) -> Self {
+        Self::builder(instance, default).build()
+    }
+
+    /// An engine with more to choose.
+    pub fn builder(instance: InstanceId, default: LockoutPolicy) -> EngineBuilder {
+        EngineBuilder::new(instance, default)
+    }
+
+    /// The instance that the engine serves.
+    #[must_use]
+    pub fn instance(&self) -> &InstanceId {
+        self.hierarchy.instance()
+    }
+
+    /// The policy in force for an organization: its override, else the instance default (rule P2).
+    ///
+    /// Costs a look-up without a lock and without a write that other threads could notice. An
+    /// organization never heard of, or a text that is no id, has no override.
+    #[inline]
+    #[must_use]
+    pub fn resolve(&self, org: &str) -> Resolved {
+        self.hierarchy.resolve(org)
+    }
+
+    /// Whether a user is locked. Costs a look-up under a shard's read lock.
+    #[inline]
+    #[must_use]
+    pub fn is_locked(&self, user: &str) -> bool {
+        self.register.is_locked(user)
+    }
+
+    /// Asks for one check of one factor of one user (rules A1, A2). Call it before the check is
+    /// run, run the check only if [`Admission::Admitted`], and answer nobody before the attempt is
+    /// settled: the slot that it holds until then is what keeps parallel guesses within the limit.
+    ///
+    /// A user who is not on record comes on record here, under `org`. Costs two look-ups; a locked
+    /// user is answered without a change of anything.
+    #[inline]
+    pub fn begin(&self, org: &OrgId, user: &UserId, factor: Factor) -> Admission<'_> {
+        self.begin_for(EngineRef::Borrowed(self), org, user, factor)
+    }
+
+    /// [`Engine::begin`] for an attempt that is kept while its engine is not, as between two
+    /// requests.
+    pub fn begin_owned(
+        self: &Arc<Self>,
+        org: &OrgId,
+        user: &UserId,
+        factor: Factor,
+    ) -> Admission<'static> {
+        self.begin_for(EngineRef::Owned(Arc::clone(self)), org, user, factor)
+    }
+
+    #[inline]
+    fn begin_for<'e>(
+        &self,
+        engine: EngineRef<'e>,
+        org: &OrgId,
+        user: &UserId,
+        factor: Factor,
+    ) -> Admission<'e> {
+        match self.register.claim(org, user, factor, || self.resolve(org).policy.limit(factor)) {
+            Claim::Admitted(epoch) => {
+                Admission::Admitted(Attempt::new(engine, user.clone(), Ticket { factor, epoch }))
+            }
+            Claim::Locked(lock) => Admission::Locked(lock),
+            Claim::Busy => Admission::Busy,
+            Claim::Refused(refusal) => Admission::Refused(refusal),
+        }
+    }
+
+    #[inline]
+    fn settle(
+        &self,
+        user: &UserId,
+        ticket: Ticket,
+        outcome: Outcome,
+        mut info: Option<Box<AttemptInfo>>,
+    ) -> Verdict {
+        let settled = self.register.update(user, |state| {
+            let limit = || self.resolve(state.org()).policy.limit(ticket.factor);
+            let Settlement { verdict, changes } = settle(state, ticket, outcome, limit);
+            state.release(ticket.factor, ticket.epoch);
+            let at = self.time_of(&changes);
+            for change in changes.into_iter().flatten() {
+                state.apply(change, at, self.register.epoch_for(change));
+                if self.observer.is_some() {
+                    let event = event_of(change, &mut info);
+                    let aggregate =
+                        || Aggregate::User { org: state.org().clone(), user: user.clone() };
+                    self.record(aggregate, None, at, &Actor::from(user), event);
+                }
+            }
+            if let Some(observer) = &self.observer {
+                observer.verdict(state.org(), user, ticket.factor, &verdict);
+            }
+            verdict
+        });
+        settled.unwrap_or(Verdict::Superseded)
+    }
+
+    #[inline]
+    fn release(&self, user: &UserId, ticket: Ticket) {
+        self.register.update(user, |state| state.release(ticket.factor, ticket.epoch));
+    }
+
+    /// What is on record of a user.
+    #[must_use]
+    pub fn status(&self, user: &UserId) -> UserStatus {
+        self.register.status(user)
+    }
+
+    /// The users who are locked, oldest lock first. Looks at every tracked user; one who is locked
+    /// or unlocked meanwhile may or may not be among them.
+    pub fn locked_users(&self) -> impl Iterator<Item = (UserId, Lock)> + use<> {
+        self.register.locked().into_iter()
+    }
+
+    /// How many users take up memory: those with a failure, an attempt in flight or a lock.
+    #[must_use]
+    pub fn tracked_users(&self) -> usize {
+        self.register.tracked()
+    }
+
+    /// The time of an attempt's changes: read only where somebody sees it.
+    #[inline]
+    fn time_of(&self, changes: &[Option<UserChange>]) -> SystemTime {
+        let shown = |change: &UserChange| matches!(change, UserChange::Locked(_));
+        if self.observer.is_some() || changes.iter().flatten().any(shown) {
+            self.clock.now()
+        } else {
+            SystemTime::UNIX_EPOCH
+        }
+    }
+
+    /// Gives an event its position and tells the observer, if there is one.
+    fn record(
+        &self,
+        aggregate: impl FnOnce() -> Aggregate,
+        sequence: Option<u64>,
+        at: SystemTime,
+        actor: &Actor,
+        event: Event,
+    ) -> u64 {
+        let position = self.position.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if let Some(observer) = &self.observer {
+            observer.event(&Recorded {
+                position,
+                sequence: sequence.unwrap_or(position),
+                at,
+                actor: actor.clone(),
+                aggregate: aggregate(),
+                event,
+            });
+        }
+        position
+    }
+}
+
+/// The event for the trail. A failure that locks is two events; `info` goes into the first.
+fn event_of(change: UserChange, info: &mut Option<Box<AttemptInfo>>) -> Event {
+    match change {
+        UserChange::CheckFailed(factor) => Event::CheckFailed { factor, info: info.take() },
+        UserChange::CheckSucceeded(factor) => Event::CheckSucceeded { factor, info: info.take() },
+        UserChange::Locked(cause) => Event::Locked(cause),
+        UserChange::Unlocked => Event::Unlocked,
+        UserChange::CredentialChanged(factor) => Event::CredentialChanged(factor),
+        UserChange::Removed => Event::Removed,
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("instance", self.instance())
+            .field("tracked_users", &self.tracked_users())
+            .finish_non_exhaustive()
+    }
+}

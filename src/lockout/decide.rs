@@ -1,0 +1,108 @@
+//! The pure core of locking: what a command comes to, given a user's state and the limit in force.
+//! Nothing is changed here; what follows from a decision is in the changes that it names.
+
+use super::state::{Epoch, UserChange, UserState};
+use super::{Factor, LockCause, Verdict};
+use crate::error::LockError;
+use crate::id::OrgId;
+use crate::policy::AttemptLimit;
+
+/// What a check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome {
+    Success,
+    Failure,
+}
+
+/// An attempt's claim: what it checks, and when it began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) factor: Factor,
+    pub(crate) epoch: Epoch,
+}
+
+/// A verdict and the changes that it rests on, in order.
+#[derive(Debug)]
+pub(crate) struct Settlement {
+    pub(crate) verdict: Verdict,
+    pub(crate) changes: [Option<UserChange>; 2],
+}
+
+impl Settlement {
+    fn unchanged(verdict: Verdict) -> Self {
+        Self { verdict, changes: [None, None] }
+    }
+}
+
+/// Settles an attempt of a tracked user (rules A3 to A5, A8). `limit` is asked only if it matters.
+#[inline]
+pub(crate) fn settle(
+    state: &UserState,
+    ticket: Ticket,
+    outcome: Outcome,
+    limit: impl FnOnce() -> AttemptLimit,
+) -> Settlement {
+    let Ticket { factor, epoch } = ticket;
+    if !state.is_current(factor, epoch) {
+        return Settlement::unchanged(Verdict::Superseded);
+    }
+    if let Some(lock) = state.lock() {
+        return Settlement::unchanged(Verdict::Locked(lock));
+    }
+    let before = state.failures(factor);
+    match outcome {
+        Outcome::Success => {
+            let reset = (before > 0).then_some(UserChange::CheckSucceeded(factor));
+            Settlement { verdict: Verdict::Accepted, changes: [reset, None] }
+        }
+        Outcome::Failure => {
+            let (failures, limit) = (before.saturating_add(1), limit());
+            let locked = limit.is_reached_by(failures);
+            let lock = locked.then_some(UserChange::Locked(LockCause::Failures(factor)));
+            Settlement {
+                verdict: Verdict::Rejected { failures, limit, locked },
+                changes: [Some(UserChange::CheckFailed(factor)), lock],
+            }
+        }
+    }
+}
+
+/// An administrator's command on a user.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum UserCommand<'a> {
+    Lock(&'a OrgId),
+    Unlock,
+    CredentialChanged(&'a OrgId, Factor),
+    Remove(&'a OrgId),
+}
+
+impl<'a> UserCommand<'a> {
+    /// The organization that the caller names.
+    pub(crate) fn org(self) -> Option<&'a OrgId> {
+        match self {
+            Self::Lock(org) | Self::CredentialChanged(org, _) | Self::Remove(org) => Some(org),
+            Self::Unlock => None,
+        }
+    }
+}
+
+/// What a command does to a user; `None` is a user who is not tracked (rules A8 to A11).
+pub(crate) fn administer(
+    state: Option<&UserState>,
+    command: UserCommand<'_>,
+) -> Result<UserChange, LockError> {
+    if let (Some(state), Some(org)) = (state, command.org())
+        && state.org() != org
+    {
+        return Err(LockError::OrgMismatch);
+    }
+    let locked = state.is_some_and(UserState::is_locked);
+    match command {
+        UserCommand::Lock(_) if locked => Err(LockError::AlreadyLocked),
+        UserCommand::Lock(_) => Ok(UserChange::Locked(LockCause::Administrator)),
+        UserCommand::Unlock if locked => Ok(UserChange::Unlocked),
+        UserCommand::Unlock => Err(LockError::NotLocked),
+        UserCommand::CredentialChanged(_, factor) => Ok(UserChange::CredentialChanged(factor)),
+        UserCommand::Remove(_) => Ok(UserChange::Removed),
+    }
+}

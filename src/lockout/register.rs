@@ -1,0 +1,178 @@
+//! The register of users: who is tracked, and the one place where their states change.
+//!
+//! A user is tracked while there is something to remember: a failure, an attempt of the current
+//! epoch in flight, or a lock (rule A13). Nothing else ever removes a state: no cache evicts one
+//! (Argo CD CVE-2024-21662), and a cap refuses newcomers instead.
+
+use super::Factor;
+use super::decide::{UserCommand, administer};
+use super::state::{Claim, Epoch, UserChange, UserState};
+use super::{Lock, Refusal, UserStatus};
+use crate::error::LockError;
+use crate::id::{OrgId, UserId};
+use crate::policy::AttemptLimit;
+use crate::sync::{AtomicU64, AtomicUsize, Ordering, ShardedMap};
+
+pub(crate) struct Register {
+    /// Boxed: half of a hash table's places are empty, and an empty place should cost little.
+    users: ShardedMap<UserId, Box<UserState>>,
+    cap: Option<Cap>,
+    /// The newest epoch. A user who comes on record starts in it, events that begin an epoch take
+    /// the next one. So it is newer than all that the user's earlier attempts can have, and
+    /// clean logins, which come and go all the time, write nothing that all threads share.
+    epoch: AtomicU64,
+}
+
+/// How many users may be tracked, and how many are.
+struct Cap {
+    most: usize,
+    tracked: AtomicUsize,
+}
+
+impl Register {
+    pub(crate) fn new(shards: usize, most: Option<usize>) -> Self {
+        Self {
+            users: ShardedMap::new(shards),
+            cap: most.map(|most| Cap { most, tracked: AtomicUsize::new(0) }),
+            epoch: AtomicU64::new(0),
+        }
+    }
+
+    /// Claims a slot for an attempt; the answers come in the order of the rules.
+    #[inline]
+    pub(crate) fn claim(
+        &self,
+        org: &OrgId,
+        user: &UserId,
+        factor: Factor,
+        limit: impl Fn() -> AttemptLimit,
+    ) -> Claim {
+        match self.users.update(user, |state| state.claim(org, factor, &limit)) {
+            Some(claim) => claim,
+            None => self.claim_as_new(org, user, factor, limit),
+        }
+    }
+
+    fn claim_as_new(
+        &self,
+        org: &OrgId,
+        user: &UserId,
+        factor: Factor,
+        limit: impl Fn() -> AttemptLimit,
+    ) -> Claim {
+        self.users.upsert(user, |state| match state {
+            Some(state) => (state.claim(org, factor, limit), None),
+            None if !self.has_room() => (Claim::Refused(Refusal::Capacity), None),
+            None => {
+                let mut state = self.newcomer(org);
+                (state.claim(org, factor, limit), Some(Box::new(state)))
+            }
+        })
+    }
+
+    /// Runs a change of a tracked user's state under its lock; `None` if the user is not tracked.
+    #[inline]
+    pub(crate) fn update<R>(
+        &self,
+        user: &UserId,
+        change: impl FnOnce(&mut UserState) -> R,
+    ) -> Option<R> {
+        let (answer, idle) = self.users.update(user, |state| (change(state), state.is_idle()))?;
+        if idle {
+            self.forget(user);
+        }
+        Some(answer)
+    }
+
+    /// Decides an administrator's command on a user, tracked or not, and has `carry_out` apply it:
+    /// to the user's state, or to that of one who is tracked from now on if it leaves a trace.
+    pub(crate) fn administer<R>(
+        &self,
+        user: &UserId,
+        command: UserCommand<'_>,
+        carry_out: impl FnOnce(&mut UserState, UserChange) -> R,
+    ) -> Result<R, LockError> {
+        let Some(org) = command.org() else {
+            // Only who is tracked can be unlocked.
+            let done = self.update(user, |state| {
+                administer(Some(state), command).map(|change| carry_out(state, change))
+            });
+            return done.unwrap_or(Err(LockError::NotLocked));
+        };
+        let (answer, idle) = self.users.upsert(user, |state| {
+            if let Some(state) = state {
+                let done = administer(Some(state), command).map(|it| carry_out(state, it));
+                return ((done, state.is_idle()), None);
+            }
+            let mut state = self.newcomer(org);
+            let done = administer(None, command).map(|it| carry_out(&mut state, it));
+            if state.is_idle() {
+                return ((done, false), None);
+            }
+            self.count_one_more();
+            ((done, false), Some(Box::new(state)))
+        });
+        if idle {
+            self.forget(user);
+        }
+        answer
+    }
+
+    /// An epoch that no attempt has, if the change begins one.
+    #[inline]
+    pub(crate) fn epoch_for(&self, change: UserChange) -> Epoch {
+        match change {
+            UserChange::Unlocked | UserChange::Removed | UserChange::CredentialChanged(_) => {
+                // Relaxed is enough: whoever may meet this user's attempts holds the user's lock.
+                self.epoch.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+            }
+            UserChange::CheckFailed(_) | UserChange::CheckSucceeded(_) | UserChange::Locked(_) => 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_locked(&self, user: &str) -> bool {
+        self.users.read(user, |state| state.is_locked()).unwrap_or(false)
+    }
+
+    pub(crate) fn status(&self, user: &UserId) -> UserStatus {
+        self.users.read(user, |state| state.status()).unwrap_or_default()
+    }
+
+    /// The locked users, oldest lock first, equal times by id.
+    pub(crate) fn locked(&self) -> Vec<(UserId, Lock)> {
+        let mut locked = self.users.pick(|user, state| Some((user.clone(), state.lock()?)));
+        locked.sort_unstable_by(|(a, x), (b, y)| (x.since, a).cmp(&(y.since, b)));
+        locked
+    }
+
+    pub(crate) fn tracked(&self) -> usize {
+        self.users.len()
+    }
+
+    fn newcomer(&self, org: &OrgId) -> UserState {
+        UserState::new(org.clone(), self.epoch.load(Ordering::Relaxed))
+    }
+
+    /// Stops tracking a user, unless somebody began anew in between.
+    fn forget(&self, user: &UserId) {
+        let forgotten = self.users.remove_if(user, |state| state.is_idle());
+        if forgotten && let Some(cap) = &self.cap {
+            cap.tracked.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a newcomer if the cap allows one more.
+    fn has_room(&self) -> bool {
+        let Some(cap) = &self.cap else { return true };
+        let one_more = |tracked| (tracked < cap.most).then(|| usize::saturating_add(tracked, 1));
+        cap.tracked.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// Counts a newcomer whom no cap refuses.
+    fn count_one_more(&self) {
+        if let Some(cap) = &self.cap {
+            cap.tracked.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

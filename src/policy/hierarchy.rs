@@ -1,0 +1,162 @@
+//! The policies of one instance: its default, and the overrides of its organizations.
+//!
+//! ```text
+//!   resolve ──► index: org → word ──(absent)──► default: word          hot, no lock
+//!                 │ wide                          │ wide
+//!   change  ──► ledger: org → record             record (snapshot)     the truth, one writer
+//! ```
+//!
+//! INVARIANT: the ledger's mutex is held by whoever changes anything here, and a word is published
+//! after its record. So a word tells the newest policy whose change has returned (rule P4), and
+//! whoever is sent to the record by a wide word finds that policy or a newer one.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use super::decide::{PolicyCommand, PolicyEvent, PolicyRecord, decide};
+use super::packed::{pack, unpack};
+use super::{Details, LockoutPolicy, Origin, Resolved};
+use crate::error::PolicyError;
+use crate::id::{InstanceId, OrgId};
+use crate::sync::{AtomicU64, Mutex, Ordering, ReadIndex, Snapshot, lock};
+
+pub(crate) struct Hierarchy {
+    instance: InstanceId,
+    default_word: AtomicU64,
+    default_record: Snapshot<PolicyRecord>,
+    index: ReadIndex<OrgId>,
+    /// Every organization that ever had an override: its sequence outlives a reset.
+    ledger: Mutex<BTreeMap<OrgId, PolicyRecord>>,
+}
+
+impl Hierarchy {
+    pub(crate) fn new(instance: InstanceId, default: LockoutPolicy, at: SystemTime) -> Self {
+        let mut record = PolicyRecord::EMPTY;
+        record.apply(PolicyEvent::Added(default), at);
+        Self {
+            instance,
+            default_word: AtomicU64::new(pack(default)),
+            default_record: Snapshot::new(record),
+            index: ReadIndex::new(),
+            ledger: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    pub(crate) fn instance(&self) -> &InstanceId {
+        &self.instance
+    }
+
+    /// The policy in force for an organization.
+    #[inline]
+    pub(crate) fn resolve(&self, org: &str) -> Resolved {
+        if let Some(word) = self.index.get(org) {
+            if let Some(policy) = unpack(word) {
+                return Resolved { policy, origin: Origin::OrgOverride };
+            }
+            if let Some(policy) = self.wide_override(org) {
+                return Resolved { policy, origin: Origin::OrgOverride };
+            }
+            // Reset since the word was read: the default is the newer answer.
+        }
+        Resolved { policy: self.default_policy(), origin: Origin::InstanceDefault }
+    }
+
+    #[inline]
+    fn default_policy(&self) -> LockoutPolicy {
+        unpack(self.default_word.load(Ordering::Acquire))
+            .unwrap_or_else(|| self.default_record.read(policy_of_default))
+    }
+
+    #[cold]
+    fn wide_override(&self, org: &str) -> Option<LockoutPolicy> {
+        lock(&self.ledger).get(org)?.policy
+    }
+
+    /// The instance default with its details.
+    pub(crate) fn default_with_details(&self) -> (LockoutPolicy, Details) {
+        let _no_change_meanwhile = lock(&self.ledger);
+        self.read_default()
+    }
+
+    /// The policy in force for an organization, with the details of the level that answers.
+    pub(crate) fn with_details(&self, org: &OrgId) -> (Resolved, Details) {
+        let ledger = lock(&self.ledger);
+        if let Some(record) = ledger.get(org)
+            && let Some(policy) = record.policy
+        {
+            return (Resolved { policy, origin: Origin::OrgOverride }, record.details(org));
+        }
+        let (policy, details) = self.read_default();
+        (Resolved { policy, origin: Origin::InstanceDefault }, details)
+    }
+
+    fn read_default(&self) -> (LockoutPolicy, Details) {
+        self.default_record
+            .read(|record| (policy_of_default(record), record.details(&self.instance)))
+    }
+
+    /// All overrides of one moment, in order of the organizations' ids.
+    pub(crate) fn overrides(&self) -> Vec<(OrgId, LockoutPolicy)> {
+        let ledger = lock(&self.ledger);
+        ledger.iter().filter_map(|(org, record)| Some((org.clone(), record.policy?))).collect()
+    }
+
+    /// Carries a command on the instance default out. `stamp` tells the time of the event, `seen`
+    /// is told of it while no other change can come between.
+    pub(crate) fn change_default(
+        &self,
+        command: PolicyCommand,
+        stamp: impl FnOnce() -> SystemTime,
+        seen: impl FnOnce(PolicyEvent, u64, SystemTime),
+    ) -> Result<Details, PolicyError> {
+        let _one_writer = lock(&self.ledger);
+        let mut record = self.default_record.read(PolicyRecord::clone);
+        let details = step(&mut record, &self.instance, command, stamp, seen, |record| {
+            self.default_record.replace(*record);
+            self.default_word.store(pack(policy_of_default(record)), Ordering::Release);
+        })?;
+        Ok(details)
+    }
+
+    /// Carries a command on an organization's override out, likewise.
+    pub(crate) fn change_override(
+        &self,
+        org: &OrgId,
+        command: PolicyCommand,
+        stamp: impl FnOnce() -> SystemTime,
+        seen: impl FnOnce(PolicyEvent, u64, SystemTime),
+    ) -> Result<Details, PolicyError> {
+        let mut ledger = lock(&self.ledger);
+        let mut record = ledger.get(org).copied().unwrap_or(PolicyRecord::EMPTY);
+        step(&mut record, org, command, stamp, seen, |record| {
+            ledger.insert(org.clone(), *record);
+            match record.policy {
+                Some(policy) => self.index.set(org, pack(policy)),
+                None => self.index.remove(org),
+            }
+        })
+    }
+}
+
+/// Decides, applies, publishes and tells: the one way in which a policy changes.
+fn step(
+    record: &mut PolicyRecord,
+    owner: &str,
+    command: PolicyCommand,
+    stamp: impl FnOnce() -> SystemTime,
+    seen: impl FnOnce(PolicyEvent, u64, SystemTime),
+    publish: impl FnOnce(&PolicyRecord),
+) -> Result<Details, PolicyError> {
+    if let Some(event) = decide(record.policy, command)? {
+        let at = stamp();
+        record.apply(event, at);
+        publish(record);
+        seen(event, record.sequence, at);
+    }
+    Ok(record.details(owner))
+}
+
+/// The default exists from the first event on and no command removes it (rule P1).
+fn policy_of_default(record: &PolicyRecord) -> LockoutPolicy {
+    record.policy.unwrap_or_default()
+}

@@ -1,0 +1,68 @@
+//! A policy in one word, so that a reader takes it whole with one load (rule P3).
+//!
+//! ```text
+//!   63     62     61 … 31        30 … 0
+//!   wide   show   otp limit      password limit
+//! ```
+//!
+//! A limit of 2³¹ or more does not fit. Its word is [`WIDE`], which sends the reader to the full
+//! record: slower, and just as exact.
+
+use super::{AttemptLimit, LockoutPolicy};
+
+/// The word that says: look at the full record.
+const WIDE: u64 = 1 << 63;
+const SHOW: u64 = 1 << 62;
+const LIMIT_BITS: u32 = 31;
+const LIMIT_MASK: u64 = (1 << LIMIT_BITS) - 1;
+
+pub(crate) fn pack(policy: LockoutPolicy) -> u64 {
+    let password = u64::from(policy.max_password_attempts.get());
+    let otp = u64::from(policy.max_otp_attempts.get());
+    if password > LIMIT_MASK || otp > LIMIT_MASK {
+        return WIDE;
+    }
+    let show = if policy.show_lockout_failures { SHOW } else { 0 };
+    show | otp << LIMIT_BITS | password
+}
+
+/// The policy of a word, `None` for [`WIDE`].
+#[inline]
+pub(crate) fn unpack(word: u64) -> Option<LockoutPolicy> {
+    if word & WIDE != 0 {
+        return None;
+    }
+    Some(LockoutPolicy {
+        max_password_attempts: limit(word & LIMIT_MASK),
+        max_otp_attempts: limit(word >> LIMIT_BITS & LIMIT_MASK),
+        show_lockout_failures: word & SHOW != 0,
+    })
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "masked to 31 bits by the callers")]
+fn limit(bits: u64) -> AttemptLimit {
+    AttemptLimit::from(bits as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_policy_is_its_word_or_wide() {
+        let edges = [0, 1, 5, (1 << 31) - 1, 1 << 31, u32::MAX];
+        for password in edges {
+            for otp in edges {
+                for show in [false, true] {
+                    let policy = LockoutPolicy {
+                        show_lockout_failures: show,
+                        ..LockoutPolicy::new(password, otp)
+                    };
+                    let fits = password < 1 << 31 && otp < 1 << 31;
+                    assert_eq!(unpack(pack(policy)), fits.then_some(policy));
+                }
+            }
+        }
+    }
+}
