@@ -1,0 +1,163 @@
+//! `portcullis replay`: what a policy would have done to the attempts of a file.
+//!
+//! Lines are read one at a time into the same memory ([`reader`]), become attempts ([`line`]), and
+//! run through the engine that also guards logins, at the file's own times. Only what a report
+//! needs is kept: a row for each locked user, and sums.
+
+pub mod command;
+mod feed;
+pub mod line;
+pub mod policy;
+mod progress;
+pub mod reader;
+pub mod report;
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::time::SystemTime;
+
+use portcullis::{Admission, Engine, ManualClock, UserId, Verdict};
+
+use crate::exit::Failure;
+use feed::{Feed, NumberedBadLine};
+use line::{Attempt, Outcome};
+use policy::Policies;
+use report::{LockRow, Report, Totals};
+
+/// Who is told how a replay goes, and decides what a bad line does to it.
+pub trait Watch {
+    /// So many bytes have been read.
+    fn at(&mut self, bytes: u64);
+
+    /// A line is bad.
+    ///
+    /// # Errors
+    ///
+    /// The failure, if it is to end the replay.
+    fn bad_line(&mut self, bad: Failure) -> Result<(), Failure>;
+}
+
+/// Replays all lines of an input that messages call `name`.
+///
+/// # Errors
+///
+/// If the input cannot be read, and what [`Watch::bad_line`] answers.
+pub fn replay(
+    input: impl Read + Send + 'static,
+    name: &str,
+    policies: &Policies,
+    watch: &mut impl Watch,
+) -> Result<Report, Failure> {
+    let reading = |error| Failure::reading(name, &error);
+    let mut replay = Replay::new(policies)?;
+    let mut feed = Feed::start(input).map_err(reading)?;
+    while let Some(batch) = feed.next().map_err(reading)? {
+        for line in &batch.lines {
+            match line {
+                Ok(attempt) => replay.attempt(attempt),
+                Err(NumberedBadLine { number, bad }) => {
+                    count(&mut replay.totals.bad_lines);
+                    watch.bad_line(Failure::bad_input(format!("{name}: line {number}, {bad}")))?;
+                }
+            }
+        }
+        watch.at(batch.bytes);
+        feed.give_back(batch);
+    }
+    Ok(replay.report())
+}
+
+/// A replay under way.
+#[derive(Debug)]
+pub struct Replay {
+    engine: Engine,
+    clock: ManualClock,
+    latest: Option<SystemTime>,
+    locks: HashMap<UserId, LockRow>,
+    totals: Totals,
+}
+
+impl Replay {
+    /// A replay under these policies, before the first attempt.
+    ///
+    /// # Errors
+    ///
+    /// If the engine refuses a policy.
+    pub fn new(policies: &Policies) -> Result<Self, Failure> {
+        let clock = ManualClock::default();
+        Ok(Self {
+            engine: policies.engine(clock.clone())?,
+            clock,
+            latest: None,
+            locks: HashMap::default(),
+            totals: Totals::default(),
+        })
+    }
+
+    /// Runs one attempt.
+    pub fn attempt(&mut self, attempt: &Attempt) {
+        self.clock.set(attempt.at);
+        let totals = &mut self.totals;
+        count(&mut totals.attempts);
+        if self.latest.is_some_and(|latest| attempt.at < latest) {
+            count(&mut totals.out_of_order);
+        } else {
+            self.latest = Some(attempt.at);
+        }
+        let admitted = match self.engine.begin(&attempt.org, &attempt.user, attempt.factor) {
+            Admission::Admitted(admitted) => admitted,
+            Admission::Locked(_) => {
+                count(&mut totals.refused);
+                if let Some(row) = self.locks.get_mut(&attempt.user) {
+                    count(&mut row.refused);
+                }
+                return;
+            }
+            Admission::Busy | Admission::Refused(_) => return count(&mut totals.refused),
+        };
+        let verdict = match attempt.outcome {
+            Outcome::Success => admitted.succeed(),
+            Outcome::Failure => admitted.fail(),
+        };
+        match verdict {
+            Verdict::Accepted => count(&mut totals.granted),
+            Verdict::Rejected { failures, locked, .. } => {
+                count(&mut totals.rejected);
+                if locked {
+                    self.note_lock(attempt, failures);
+                }
+            }
+            // Nothing runs beside the attempt that could lock its user or make it stale.
+            Verdict::Locked(_) | Verdict::Superseded => count(&mut totals.refused),
+        }
+    }
+
+    fn note_lock(&mut self, attempt: &Attempt, failures: u32) {
+        // The lock's own time, as the engine has it: what an operator would have seen.
+        let lock = self.engine.status(&attempt.user).lock;
+        let row = LockRow {
+            at: lock.map_or(attempt.at, |lock| lock.since),
+            attempt: self.totals.attempts,
+            org: attempt.org.clone(),
+            user: attempt.user.clone(),
+            factor: attempt.factor,
+            failures,
+            refused: 0,
+        };
+        self.locks.insert(attempt.user.clone(), row);
+    }
+
+    /// What came of all the attempts.
+    #[must_use]
+    pub fn report(self) -> Report {
+        let mut locks: Vec<_> = self.locks.into_values().collect();
+        locks.sort_unstable_by_key(|row| (row.at, row.attempt));
+        let locked = u64::try_from(locks.len()).unwrap_or(u64::MAX);
+        let tracked = u64::try_from(self.engine.tracked_users()).unwrap_or(u64::MAX);
+        Report { locks, totals: Totals { locked, tracked, ..self.totals } }
+    }
+}
+
+fn count(number: &mut u64) {
+    *number = number.saturating_add(1);
+}

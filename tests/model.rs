@@ -1,0 +1,232 @@
+//! Any sequence of commands, put to an engine and to the naive model: the same answers, the same
+//! events, and after each command the same state as far as anybody can ask for it.
+//!
+//! `PORTCULLIS_SCALE` multiplies the number of sequences.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may panic"
+)]
+
+mod common;
+
+use std::time::{Duration, SystemTime};
+
+use portcullis::{Factor, LockoutPolicy, OrgId, UserId};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+
+use common::drive::{Answer, Command, Live};
+use common::naive::{Begun, Naive, Status, Token};
+
+const ORGS: [&str; 3] = ["acme", "globex", "initech"];
+const USERS: [&str; 4] = ["ada", "bob", "eve", "zoe"];
+
+/// Small limits for short ways to a lock, and those around the widest that fit one word.
+const LIMITS: [u32; 8] = [0, 1, 2, 3, 5, (1 << 31) - 1, 1 << 31, u32::MAX];
+
+/// A command before it is known which attempts are in flight.
+#[derive(Clone, Debug)]
+enum Step {
+    Do(Command),
+    Begin(OrgId, UserId, Factor),
+    /// Settles one of the attempts in flight, picked by the number.
+    Settle(usize, fn(Token) -> Command),
+}
+
+fn policy() -> impl Strategy<Value = LockoutPolicy> {
+    let limit = || prop_oneof![4 => Just(2), 4 => Just(3), 3 => prop::sample::select(&LIMITS[..])];
+    (limit(), limit(), any::<bool>()).prop_map(|(password, otp, show_lockout_failures)| {
+        LockoutPolicy { show_lockout_failures, ..LockoutPolicy::new(password, otp) }
+    })
+}
+
+fn org_of(ids: &'static [&'static str]) -> impl Strategy<Value = OrgId> {
+    prop::sample::select(ids).prop_map(|id| id.parse().unwrap())
+}
+
+/// A user and an organization: mostly the same one for each user, sometimes another.
+fn who() -> impl Strategy<Value = (OrgId, UserId)> {
+    (0..USERS.len(), prop_oneof![9 => Just(0), 1 => 1..ORGS.len()]).prop_map(|(user, away)| {
+        let org = ORGS[(user + away) % ORGS.len()];
+        (org.parse().unwrap(), USERS[user].parse().unwrap())
+    })
+}
+
+fn factor() -> impl Strategy<Value = Factor> {
+    prop_oneof![3 => Just(Factor::Password), 2 => prop::sample::select(&Factor::ALL[..])]
+}
+
+fn policy_command(orgs: &'static [&'static str]) -> impl Strategy<Value = Command> {
+    let org = move || org_of(orgs);
+    prop_oneof![
+        2 => policy().prop_map(Command::SetDefault),
+        2 => (org(), policy()).prop_map(|(org, policy)| Command::Add(org, policy)),
+        2 => (org(), policy()).prop_map(|(org, policy)| Command::Change(org, policy)),
+        2 => (org(), policy()).prop_map(|(org, policy)| Command::Put(org, policy)),
+        2 => org().prop_map(Command::Reset),
+    ]
+}
+
+fn user_command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        2 => who().prop_map(|(org, user)| Command::Lock(org, user)),
+        5 => who().prop_map(|(_, user)| Command::Unlock(user)),
+        3 => (who(), factor())
+            .prop_map(|((org, user), factor)| Command::CredentialChanged(org, user, factor)),
+        1 => who().prop_map(|(org, user)| Command::Remove(org, user)),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let settled = prop::sample::select(&[Command::Succeed, Command::Fail, Command::Cancel][..]);
+    prop_oneof![
+        3 => policy_command(&ORGS).prop_map(Step::Do),
+        4 => user_command().prop_map(Step::Do),
+        8 => (who(), factor()).prop_map(|((org, user), factor)| Step::Begin(org, user, factor)),
+        8 => (any::<usize>(), settled).prop_map(|(pick, how)| Step::Settle(pick, how)),
+        8 => (who(), factor(), prop::bool::weighted(0.25)).prop_map(|((org, user), factor, right)| {
+            Step::Do(Command::Guess(org, user, factor, right))
+        }),
+    ]
+}
+
+/// An engine beside its model.
+struct Pair {
+    live: Live,
+    twin: Naive,
+    /// Whether an observer watches the engine: then users' sequences are those of the model too.
+    watched: bool,
+    newest_sequence: u64,
+}
+
+impl Pair {
+    fn new(policy: LockoutPolicy, watched: bool, capacity: Option<usize>, shards: usize) -> Self {
+        let choose = |builder: portcullis::EngineBuilder| {
+            let builder = builder.shards(shards);
+            capacity.into_iter().fold(builder, portcullis::EngineBuilder::capacity)
+        };
+        let live =
+            if watched { Live::watched(policy, choose) } else { Live::unwatched(policy, choose) };
+        let twin = capacity.into_iter().fold(live.twin(), Naive::capacity).keeping_events();
+        live.seen.take_events();
+        Self { live, twin, watched, newest_sequence: 0 }
+    }
+
+    /// The answer of both.
+    fn run(&mut self, command: &Command, now: SystemTime) -> Result<Answer, TestCaseError> {
+        self.live.clock.set(now);
+        self.twin.now = now;
+        let mut answer = self.live.run(command);
+        let mut expected = self.twin.run(command);
+        if let (false, Answer::User(Ok(ours)), Answer::User(Ok(its))) =
+            (self.watched, &mut answer, &mut expected)
+        {
+            prop_assert!(ours.sequence > self.newest_sequence, "{command:?}: {ours:?}");
+            self.newest_sequence = ours.sequence;
+            its.sequence = ours.sequence;
+        }
+        prop_assert_eq!(&answer, &expected, "{:?}", command);
+        let (events, expected) = (self.live.seen.take_events(), self.twin.take_events());
+        if self.watched {
+            prop_assert_eq!(events, expected, "{:?}", command);
+        }
+        Ok(answer)
+    }
+
+    fn check_policies(&self, orgs: &[&str]) -> Result<(), TestCaseError> {
+        let (engine, twin) = (&self.live.engine, &self.twin);
+        prop_assert_eq!(engine.instance_policy(), twin.instance_policy());
+        prop_assert!(engine.overrides().eq(twin.overrides()));
+        for org in orgs {
+            prop_assert_eq!(engine.resolve(org), twin.resolve(org), "{}", org);
+            let org = org.parse().unwrap();
+            prop_assert_eq!(engine.policy(&org), twin.policy(&org), "{}", org);
+        }
+        Ok(())
+    }
+
+    fn check_users(&self) -> Result<(), TestCaseError> {
+        let (engine, twin) = (&self.live.engine, &self.twin);
+        prop_assert_eq!(engine.tracked_users(), twin.tracked_users());
+        prop_assert!(engine.locked_users().eq(twin.locked_users()));
+        for user in USERS {
+            prop_assert_eq!(engine.is_locked(user), twin.is_locked(user), "{}", user);
+            let user = user.parse().unwrap();
+            prop_assert_eq!(Status::from(&engine.status(&user)), twin.status(&user), "{}", user);
+        }
+        Ok(())
+    }
+}
+
+/// Seconds since the Unix epoch, in no order: nothing depends on the clock but what it stamps.
+fn time() -> impl Strategy<Value = SystemTime> {
+    (0..1000_u64).prop_map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 256 * common::scale(),
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn an_engine_does_what_the_naive_model_does(
+        default in policy(),
+        watched: bool,
+        capacity in prop::option::of(0..USERS.len()),
+        shards in 0..8_usize,
+        steps in prop::collection::vec((step(), time()), 1..150),
+    ) {
+        let mut pair = Pair::new(default, watched, capacity, shards);
+        let mut in_flight: Vec<Token> = Vec::new();
+        for (number, (step, now)) in (0..).zip(steps) {
+            let command = match step {
+                Step::Do(command) => command,
+                Step::Begin(org, user, factor) => Command::Begin(number, org, user, factor),
+                Step::Settle(..) if in_flight.is_empty() => continue,
+                Step::Settle(pick, how) => how(in_flight.swap_remove(pick % in_flight.len())),
+            };
+            if pair.run(&command, now)? == Answer::Begun(Begun::Admitted) {
+                in_flight.push(number);
+            }
+            pair.check_policies(&ORGS)?;
+            pair.check_users()?;
+        }
+        for token in in_flight {
+            pair.run(&Command::Cancel(token), SystemTime::UNIX_EPOCH)?;
+        }
+        pair.check_users()?;
+    }
+
+    /// Resolution with fallback on its own: more organizations, and nothing but policies.
+    #[test]
+    fn a_hierarchy_resolves_as_the_naive_model_does(
+        default in policy(),
+        commands in prop::collection::vec((policy_command(&MANY_ORGS), time()), 1..200),
+    ) {
+        let mut pair = Pair::new(default, true, None, 2);
+        for (command, now) in &commands {
+            pair.run(command, *now)?;
+            pair.check_policies(&MANY_ORGS)?;
+        }
+        pair.check_policies(&["never heard of", "ACME"])?;
+        for no_id in ["", " acme", "acme\n"] {
+            prop_assert!(pair.live.engine.resolve(no_id).is_default());
+        }
+    }
+}
+
+const MANY_ORGS: [&str; 12] = [
+    "acme", "Acme", "acme2", "globex", "initech", "hooli", "umbrella", "7", "007", "é", "東京",
+    "a b",
+];
