@@ -133,7 +133,10 @@ impl Engine {
             let at = self.time_of(&changes);
             for change in changes.into_iter().flatten() {
                 state.apply(change, at, self.register.epoch_for(change));
-                if self.observer.is_some() {
+            }
+            // All is done before anybody is told: an observer that panics keeps no lock away.
+            if self.observer.is_some() {
+                for change in changes.into_iter().flatten() {
                     let event = event_of(change, &mut info);
                     let aggregate =
                         || Aggregate::User { org: state.org().clone(), user: user.clone() };

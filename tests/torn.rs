@@ -188,7 +188,7 @@ fn p2_a_default_that_changes_under_an_override_is_not_seen_through_it() {
 
 #[test]
 fn p2_an_override_that_only_changes_holds_while_the_index_grows_and_shrinks() {
-    const STRICT: usize = 16;
+    const STRICT: usize = 4;
     const BULK: usize = 4000;
     let engine = engine();
     let strict: Vec<_> = (0..STRICT).map(|number| org(&format!("strict {number}"))).collect();
@@ -196,7 +196,8 @@ fn p2_an_override_that_only_changes_holds_while_the_index_grows_and_shrinks() {
     for org in &strict {
         engine.add_override(org, policy(1)).unwrap();
     }
-    let (progress, waves) = (Progress::from(1), scaled(30));
+    let (progress, waves) =
+        (Progress::from(1), scaled(if cfg!(debug_assertions) { 20 } else { 300 }));
     let done = AtomicBool::new(false);
     let last = u32::MAX >> 1;
     let grow_and_shrink = || {

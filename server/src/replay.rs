@@ -73,7 +73,7 @@ pub struct Replay {
     engine: Engine,
     clock: ManualClock,
     latest: Option<SystemTime>,
-    locks: HashMap<UserId, LockRow>,
+    locks: Locks,
     totals: Totals,
 }
 
@@ -89,7 +89,7 @@ impl Replay {
             engine: policies.engine(clock.clone())?,
             clock,
             latest: None,
-            locks: HashMap::default(),
+            locks: Locks::default(),
             totals: Totals::default(),
         })
     }
@@ -108,10 +108,7 @@ impl Replay {
             Admission::Admitted(admitted) => admitted,
             Admission::Locked(_) => {
                 count(&mut totals.refused);
-                if let Some(row) = self.locks.get_mut(&attempt.user) {
-                    count(&mut row.refused);
-                }
-                return;
+                return self.locks.refused(&attempt.user);
             }
             Admission::Busy | Admission::Refused(_) => return count(&mut totals.refused),
         };
@@ -124,7 +121,9 @@ impl Replay {
             Verdict::Rejected { failures, locked, .. } => {
                 count(&mut totals.rejected);
                 if locked {
-                    self.note_lock(attempt, failures);
+                    // The lock's own time, as the engine has it: what an operator would have seen.
+                    let lock = self.engine.status(&attempt.user).lock;
+                    self.locks.add(lock.map_or(attempt.at, |lock| lock.since), attempt, failures);
                 }
             }
             // Nothing runs beside the attempt that could lock its user or make it stale.
@@ -132,29 +131,44 @@ impl Replay {
         }
     }
 
-    fn note_lock(&mut self, attempt: &Attempt, failures: u32) {
-        // The lock's own time, as the engine has it: what an operator would have seen.
-        let lock = self.engine.status(&attempt.user).lock;
-        let row = LockRow {
-            at: lock.map_or(attempt.at, |lock| lock.since),
-            attempt: self.totals.attempts,
+    /// What came of all the attempts.
+    #[must_use]
+    pub fn report(self) -> Report {
+        let mut locks = self.locks.rows;
+        // A stable sort: locks of the same time stay in the order of the input.
+        locks.sort_by_key(|row| row.at);
+        let locked = u64::try_from(locks.len()).unwrap_or(u64::MAX);
+        let tracked = u64::try_from(self.engine.tracked_users()).unwrap_or(u64::MAX);
+        Report { locks, totals: Totals { locked, tracked, ..self.totals } }
+    }
+}
+
+/// The locks so far, in the order of the input.
+#[derive(Debug, Default)]
+struct Locks {
+    rows: Vec<LockRow>,
+    /// Which row is a user's. There is one at most, as nobody unlocks.
+    row_of: HashMap<UserId, usize>,
+}
+
+impl Locks {
+    fn add(&mut self, at: SystemTime, attempt: &Attempt, failures: u32) {
+        self.row_of.insert(attempt.user.clone(), self.rows.len());
+        self.rows.push(LockRow {
+            at,
             org: attempt.org.clone(),
             user: attempt.user.clone(),
             factor: attempt.factor,
             failures,
             refused: 0,
-        };
-        self.locks.insert(attempt.user.clone(), row);
+        });
     }
 
-    /// What came of all the attempts.
-    #[must_use]
-    pub fn report(self) -> Report {
-        let mut locks: Vec<_> = self.locks.into_values().collect();
-        locks.sort_unstable_by_key(|row| (row.at, row.attempt));
-        let locked = u64::try_from(locks.len()).unwrap_or(u64::MAX);
-        let tracked = u64::try_from(self.engine.tracked_users()).unwrap_or(u64::MAX);
-        Report { locks, totals: Totals { locked, tracked, ..self.totals } }
+    /// One more attempt was refused by the user's lock.
+    fn refused(&mut self, user: &UserId) {
+        if let Some(row) = self.row_of.get(user).and_then(|row| self.rows.get_mut(*row)) {
+            count(&mut row.refused);
+        }
     }
 }
 

@@ -57,7 +57,11 @@ fn m26_only_an_explicit_zero_switches_off() {
         }
         for engine in engines {
             for factor in Factor::ALL {
-                let limit = policy.limit(factor).get();
+                // Not by `LockoutPolicy::limit`, which is on trial here.
+                let limit = match factor {
+                    Password => policy.max_password_attempts.get(),
+                    _ => policy.max_otp_attempts.get(),
+                };
                 let expected = (1..=20).contains(&limit).then_some(limit);
                 assert_eq!(locks_after(&engine, factor), expected, "{policy:?} {factor}");
             }

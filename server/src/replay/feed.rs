@@ -14,7 +14,7 @@ use super::reader::Lines;
 const BATCH: usize = 512;
 
 /// How many batches may wait.
-const AHEAD: usize = 128;
+const AHEAD: usize = 32;
 
 /// Some lines as attempts, and how much of the input has been read with them.
 #[derive(Debug, Default)]

@@ -88,7 +88,13 @@ impl Naive {
     }
 
     fn limit(&self, org: &OrgId, factor: Factor) -> AttemptLimit {
-        self.resolve(org).policy.limit(factor)
+        let policy = self.resolve(org).policy;
+        match factor {
+            Factor::Password => policy.max_password_attempts,
+            Factor::Totp | Factor::OtpSms | Factor::OtpEmail | Factor::RecoveryCode => {
+                policy.max_otp_attempts
+            }
+        }
     }
 
     fn failures(&self, user: &UserId, factor: Factor) -> u32 {
