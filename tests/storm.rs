@@ -83,7 +83,6 @@ fn m01_of_a_thousand_attempts_at_once_the_limit_is_admitted() {
         let held: Vec<Vec<_>> = together(THREADS, begin_all);
         let held: Vec<_> = held.into_iter().flatten().collect();
         assert_eq!(held.len(), limit as usize);
-
         let held = Mutex::new(held);
         let next = || held.lock().unwrap().pop();
         let fail_all = |_| std::iter::from_fn(next).map(Attempt::fail).collect::<Vec<_>>();
@@ -357,7 +356,6 @@ fn m08_m09_a_cap_refuses_newcomers_and_nobody_else_and_no_place_is_lost() {
     let (own, ()) = race(come_and_go, watch);
     let (tracked, own): (Vec<_>, Vec<_>) = own.into_iter().unzip();
     assert_eq!(engine.tracked_users(), tracked.iter().sum::<usize>() + LOCKS);
-
     for (user, _, _) in own.into_iter().flatten() {
         engine.credential_changed(&org(), &user, Factor::Password).unwrap();
     }
@@ -382,7 +380,7 @@ fn m08_m09_there_is_never_one_user_more_than_the_cap_and_none_is_shown() {
         let _over = Raise(&over);
         let name = |of: usize| format!("u{number} {of}").parse().unwrap();
         let users: Vec<UserId> = (0..64).map(name).collect();
-        for user in users.iter().cycle().take(scaled(100_000)) {
+        for user in users.iter().cycle().take(scaled(300_000)) {
             if let Admission::Admitted(attempt) = engine.begin(&org(), user, Factor::Password) {
                 assert_eq!(inside.fetch_add(1, SeqCst), 0, "two users under a cap of 1");
                 inside.fetch_sub(1, SeqCst);

@@ -146,8 +146,13 @@ impl Register {
         locked
     }
 
+    /// With a cap, its own count: the map's is a sum of shards at different moments, and may show
+    /// more users than there ever were.
     pub(crate) fn tracked(&self) -> usize {
-        self.users.len()
+        match &self.cap {
+            Some(cap) => cap.tracked.load(Ordering::Relaxed),
+            None => self.users.len(),
+        }
     }
 
     fn newcomer(&self, org: &OrgId) -> UserState {

@@ -6,9 +6,11 @@
 //!   change  ──► ledger: org → record             record (snapshot)     the truth, one writer
 //! ```
 //!
-//! INVARIANT: the ledger's mutex is held by whoever changes anything here, and a word is published
-//! after its record. So a word tells the newest policy whose change has returned (rule P4), and
-//! whoever is sent to the record by a wide word finds that policy or a newer one.
+//! INVARIANT: the ledger's mutex is held by whoever changes anything here, a change of the default
+//! is counted before it shows anywhere, and a word is published after its record. So a word tells
+//! the newest policy whose change has returned (rule P4). And a reader who missed the override and
+//! then read the default knows whether that default was in force when the override was missed; if it
+//! may not have been, as when both levels change at once, the ledger is asked.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -22,6 +24,8 @@ use crate::sync::{AtomicU64, Mutex, Ordering, ReadIndex, Snapshot, lock};
 
 pub(crate) struct Hierarchy {
     instance: InstanceId,
+    /// How many changes of the default have begun.
+    default_changes: AtomicU64,
     default_word: AtomicU64,
     default_record: Snapshot<PolicyRecord>,
     index: ReadIndex<OrgId>,
@@ -35,6 +39,7 @@ impl Hierarchy {
         record.apply(PolicyEvent::Added(default), at);
         Self {
             instance,
+            default_changes: AtomicU64::new(0),
             default_word: AtomicU64::new(pack(default)),
             default_record: Snapshot::new(record),
             index: ReadIndex::new(),
@@ -49,16 +54,19 @@ impl Hierarchy {
     /// The policy in force for an organization.
     #[inline]
     pub(crate) fn resolve(&self, org: &str) -> Resolved {
-        if let Some(word) = self.index.get(org) {
-            if let Some(policy) = unpack(word) {
-                return Resolved { policy, origin: Origin::OrgOverride };
+        let before = self.default_changes.load(Ordering::Acquire);
+        match self.index.get(org).map(unpack) {
+            Some(Some(policy)) => return Resolved { policy, origin: Origin::OrgOverride },
+            Some(None) => {}
+            None => {
+                let policy = self.default_policy();
+                // The default was this one all the while, so also when the override was missed.
+                if self.default_changes.load(Ordering::Acquire) == before {
+                    return Resolved { policy, origin: Origin::InstanceDefault };
+                }
             }
-            if let Some(policy) = self.wide_override(org) {
-                return Resolved { policy, origin: Origin::OrgOverride };
-            }
-            // Reset since the word was read: the default is the newer answer.
         }
-        Resolved { policy: self.default_policy(), origin: Origin::InstanceDefault }
+        self.resolve_at_rest(org)
     }
 
     #[inline]
@@ -67,9 +75,16 @@ impl Hierarchy {
             .unwrap_or_else(|| self.default_record.read(policy_of_default))
     }
 
+    /// Resolves while nothing changes: for a wide override, and where the default changed between
+    /// two looks.
     #[cold]
-    fn wide_override(&self, org: &str) -> Option<LockoutPolicy> {
-        lock(&self.ledger).get(org)?.policy
+    fn resolve_at_rest(&self, org: &str) -> Resolved {
+        let ledger = lock(&self.ledger);
+        if let Some(policy) = ledger.get(org).and_then(|record| record.policy) {
+            return Resolved { policy, origin: Origin::OrgOverride };
+        }
+        let policy = self.default_record.read(policy_of_default);
+        Resolved { policy, origin: Origin::InstanceDefault }
     }
 
     /// The instance default with its details.
@@ -112,6 +127,7 @@ impl Hierarchy {
         let _one_writer = lock(&self.ledger);
         let mut record = self.default_record.read(PolicyRecord::clone);
         let details = step(&mut record, &self.instance, command, stamp, seen, |record| {
+            self.default_changes.fetch_add(1, Ordering::Release);
             self.default_record.replace(*record);
             self.default_word.store(pack(policy_of_default(record)), Ordering::Release);
         })?;

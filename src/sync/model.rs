@@ -3,8 +3,9 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
-use loom::sync::{Arc, Mutex};
+use loom::sync::{Arc, Mutex, MutexGuard};
 
 use super::{AtomicU64, Ordering, lock};
 
@@ -39,23 +40,45 @@ impl<K: Clone + Ord> ReadIndex<K> {
     }
 }
 
-pub(crate) struct ShardedMap<K, V>(Mutex<BTreeMap<K, V>>);
+/// Of two shards, so that what spans two users is not made one step by a common lock. The sum of a
+/// key's bytes picks its shard: `a` and `b` lie apart.
+pub(crate) struct ShardedMap<K, V>([Mutex<BTreeMap<K, V>>; 2]);
 
-impl<K: Clone + Ord, V> ShardedMap<K, V> {
+#[derive(Default)]
+struct SumOfBytes(u64);
+
+impl Hasher for SumOfBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |sum, byte| sum.wrapping_add(u64::from(*byte)));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl<K: Clone + Ord + Hash, V> ShardedMap<K, V> {
     pub(crate) fn new(_shards: usize) -> Self {
-        Self(Mutex::new(BTreeMap::new()))
+        Self([Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new())])
+    }
+
+    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> MutexGuard<'_, BTreeMap<K, V>> {
+        let mut sum = SumOfBytes::default();
+        key.hash(&mut sum);
+        let [even, odd] = &self.0;
+        lock(if sum.finish() & 1 == 0 { even } else { odd })
     }
 
     pub(crate) fn read<Q, R>(&self, key: &Q, read: impl FnOnce(&V) -> R) -> Option<R>
     where
         K: Borrow<Q>,
-        Q: Ord + ?Sized,
+        Q: Ord + Hash + ?Sized,
     {
-        lock(&self.0).get(key).map(read)
+        self.shard(key).get(key).map(read)
     }
 
     pub(crate) fn update<R>(&self, key: &K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
-        lock(&self.0).get_mut(key).map(change)
+        self.shard(key).get_mut(key).map(change)
     }
 
     pub(crate) fn upsert<R>(
@@ -63,29 +86,33 @@ impl<K: Clone + Ord, V> ShardedMap<K, V> {
         key: &K,
         change: impl FnOnce(Option<&mut V>) -> (R, Option<V>),
     ) -> R {
-        let mut map = lock(&self.0);
-        let (answer, state) = change(map.get_mut(key));
+        let mut shard = self.shard(key);
+        let (answer, state) = change(shard.get_mut(key));
         if let Some(state) = state {
-            map.insert(key.clone(), state);
+            shard.insert(key.clone(), state);
         }
         answer
     }
 
     pub(crate) fn remove_if(&self, key: &K, such: impl FnOnce(&V) -> bool) -> bool {
-        let mut map = lock(&self.0);
-        let found = map.get(key).is_some_and(such);
+        let mut shard = self.shard(key);
+        let found = shard.get(key).is_some_and(such);
         if found {
-            map.remove(key);
+            shard.remove(key);
         }
         found
     }
 
     pub(crate) fn pick<T>(&self, pick: impl Fn(&K, &V) -> Option<T>) -> Vec<T> {
-        lock(&self.0).iter().filter_map(|(key, state)| pick(key, state)).collect()
+        let mut picked = Vec::new();
+        for shard in &self.0 {
+            picked.extend(lock(shard).iter().filter_map(|(key, state)| pick(key, state)));
+        }
+        picked
     }
 
     pub(crate) fn len(&self) -> usize {
-        lock(&self.0).len()
+        self.0.iter().map(|shard| lock(shard).len()).sum()
     }
 }
 

@@ -300,23 +300,51 @@ fn events_an_observer_is_told_each_verdict_also_one_that_rests_on_no_event() {
     assert_eq!(live.seen.take_verdicts(), expected);
 }
 
-/// Panics at the first failure that it is told of.
-struct Faulty;
+/// Panics at every event of that type.
+struct Faulty(&'static str);
 
 impl Observer for Faulty {
     fn event(&self, recorded: &Recorded) {
-        assert!(!matches!(recorded.event, Event::CheckFailed { .. }), "the log is full");
+        assert_ne!(recorded.event.type_name(), self.0, "the log is full");
     }
+}
+
+fn watched_by(faulty: Faulty) -> Engine {
+    Engine::builder("main".parse().unwrap(), ONE).capacity(1).observer(faulty).build()
+}
+
+fn panics<R>(call: impl FnOnce() -> R) -> bool {
+    catch_unwind(AssertUnwindSafe(call)).is_err()
 }
 
 #[test]
 fn a3_an_observer_that_panics_keeps_no_lock_away() {
-    let engine = Engine::builder("main".parse().unwrap(), ONE).observer(Faulty).build();
+    let engine = watched_by(Faulty("user.human.password.check.failed"));
     let Admission::Admitted(attempt) = engine.begin(&org("acme"), &user("ada"), Password) else {
         panic!()
     };
-    assert!(catch_unwind(AssertUnwindSafe(|| attempt.fail())).is_err());
+    assert!(panics(|| attempt.fail()));
     // The failure that reached the limit and the lock are one step: both are there, or neither.
     let status = engine.status(&user("ada"));
     assert_eq!((status.failures(Password), status.lock.is_some()), (1, true));
+}
+
+#[test]
+fn a9_an_observer_that_panics_keeps_no_administrators_lock_away() {
+    let engine = watched_by(Faulty("user.locked"));
+    assert!(panics(|| engine.lock(&org("acme"), &user("ada"))));
+    // What an observer was told of stands, also of a user who was not on record before.
+    assert!(engine.is_locked("ada"));
+    assert_eq!(engine.tracked_users(), 1);
+}
+
+#[test]
+fn a13_an_observer_that_panics_keeps_nobody_tracked() {
+    let engine = watched_by(Faulty("user.unlocked"));
+    engine.lock(&org("acme"), &user("ada")).unwrap();
+    assert!(panics(|| engine.unlock(&user("ada"))));
+    assert!(!engine.is_locked("ada"));
+    assert_eq!(engine.tracked_users(), 0);
+    // Her place under the cap is free for the next.
+    assert!(matches!(engine.begin(&org("acme"), &user("bob"), Password), Admission::Admitted(_)));
 }

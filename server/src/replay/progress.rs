@@ -21,18 +21,18 @@ const SPINNER: &str = "{spinner} {bytes} read, {binary_bytes_per_sec}, {elapsed}
 
 /// Watches a replay for the person who started it.
 pub(super) struct Progress {
-    /// How long the input is, where that is known.
-    length: Option<u64>,
     keep_going: bool,
     started: Instant,
-    next_look: u64,
+    /// Where nobody would see it, there is none.
     bar: Option<ProgressBar>,
+    next_look: u64,
 }
 
 impl Progress {
     pub(super) fn new(length: Option<u64>, keep_going: bool) -> Self {
-        let next_look = if io::stderr().is_terminal() { STEP } else { u64::MAX };
-        Self { length, keep_going, started: Instant::now(), next_look, bar: None }
+        let bar = io::stderr().is_terminal().then(|| hidden_bar(length));
+        let next_look = if bar.is_some() { STEP } else { u64::MAX };
+        Self { keep_going, started: Instant::now(), bar, next_look }
     }
 
     /// How long it has run.
@@ -42,11 +42,11 @@ impl Progress {
 
     fn look(&mut self, bytes: u64) {
         self.next_look = bytes.saturating_add(STEP);
-        if self.bar.is_none() && self.started.elapsed() >= PATIENCE {
-            self.bar = Some(bar(self.length));
-        }
         if let Some(bar) = &self.bar {
             bar.set_position(bytes);
+            if bar.is_hidden() && self.elapsed() >= PATIENCE {
+                bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(REDRAWS_A_SECOND));
+            }
         }
     }
 }
@@ -80,10 +80,10 @@ impl Drop for Progress {
     }
 }
 
-fn bar(length: Option<u64>) -> ProgressBar {
+/// It measures the speed from the start, also while it is not shown.
+fn hidden_bar(length: Option<u64>) -> ProgressBar {
     let template = if length.is_some() { BAR } else { SPINNER };
-    let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_A_SECOND);
-    let bar = ProgressBar::with_draw_target(length, target);
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::hidden());
     // The templates are right (a test holds it); with a wrong one the default style would do.
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
