@@ -20,6 +20,7 @@ mod common;
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::iter;
 use std::num::NonZeroU32;
 use std::sync::{LazyLock, Mutex};
 
@@ -63,17 +64,21 @@ const OPS: [(Op, &str); 5] = [
     (Op::IsLocked, "is_locked"),
 ];
 
-/// Who logs in. The key is the user again, ready for a rival that wants a `&String`.
-#[derive(Clone)]
-struct Login {
-    org: OrgId,
-    user: UserId,
-    key: String,
+/// Who logs in: for the engine, and for the rivals.
+struct Logins {
+    engine: Vec<(OrgId, UserId)>,
+    rivals: Vec<String>,
 }
 
-fn login(i: u64) -> Login {
-    let key = common::id(i);
-    Login { org: org(i), user: key.parse().unwrap(), key }
+impl Logins {
+    fn of(users: impl Iterator<Item = u64>) -> Self {
+        let (engine, rivals) = users.map(|i| (login(i), common::id(i))).unzip();
+        Self { engine, rivals }
+    }
+}
+
+fn login(user: u64) -> (OrgId, UserId) {
+    (org(user), common::id(user).parse().unwrap())
 }
 
 fn org(user: u64) -> OrgId {
@@ -109,56 +114,61 @@ impl World {
             }
         }
         let locked = matches!(op, Op::BeginLocked | Op::IsLocked);
-        for login in (0..users).map(login) {
+        for i in 0..users {
+            let (login, key) = (login(i), common::id(i));
             if locked {
-                world.engine.lock(&login.org, &login.user).unwrap();
+                world.engine.lock(&login.0, &login.1).unwrap();
             } else {
                 assert_eq!(fail(&world.engine, &login), 1);
             }
-            check(&world.governor, &login);
-            check(&world.governor_foldhash, &login);
+            check(&world.governor, &key);
+            check(&world.governor_foldhash, &key);
             let failures = if locked { LIMIT } else { 1 };
-            world.mutex.lock().unwrap().insert(login.key.clone(), failures);
-            world.dash_map.insert(login.key, failures);
+            world.mutex.lock().unwrap().insert(key.clone(), failures);
+            world.dash_map.insert(key, failures);
         }
         world
     }
 
     /// The rivals, first the one that a claim compares with, and last the engine.
-    fn subjects(&self) -> Vec<Subject<'_, Login>> {
+    fn subjects<'a>(
+        &'a self,
+        Logins { engine: logins, rivals: keys }: &'a Logins,
+    ) -> Vec<Subject<'a>> {
         let Self { engine, governor, governor_foldhash, dash_map, .. } = self;
         let governors = || {
             [
-                Subject::new("governor", |login| check(governor, login)),
-                Subject::new("governor (foldhash)", |login| check(governor_foldhash, login)),
+                Subject::new("governor", keys, |key| check(governor, key)),
+                Subject::new("governor (foldhash)", keys, |key| check(governor_foldhash, key)),
             ]
         };
-        let dash_map = || {
-            Subject::new("DashMap get", |login: &Login| {
-                u64::from(dash_map.get(&login.key).is_some_and(|failures| *failures >= LIMIT))
-            })
+        let maps = || {
+            [
+                Subject::new("DashMap get", keys, |key: &String| {
+                    u64::from(dash_map.get(key).is_some_and(|failures| *failures >= LIMIT))
+                }),
+                Subject::new("Mutex<HashMap>", keys, |key: &String| self.mutex_is_locked(key)),
+            ]
         };
         let mut subjects = Vec::new();
         match self.op {
             Op::Fail | Op::FailUnderLimit => {
                 subjects.extend(governors());
-                subjects.push(Subject::new("Mutex<HashMap>", |login| self.mutex_fail(login)));
-                subjects.push(Subject::new("engine", |login| fail(engine, login)));
+                subjects.push(Subject::new("Mutex<HashMap>", keys, |key| self.mutex_fail(key)));
+                subjects.push(Subject::new("engine", logins, |login| fail(engine, login)));
             }
             Op::Succeed => {
-                subjects.push(Subject::new("Mutex<HashMap>", |login| self.mutex_succeed(login)));
-                subjects.push(Subject::new("engine", |login| succeed(engine, login)));
+                subjects.push(Subject::new("Mutex<HashMap>", keys, |key| self.mutex_succeed(key)));
+                subjects.push(Subject::new("engine", logins, |login| succeed(engine, login)));
             }
             Op::BeginLocked => {
-                subjects.push(dash_map());
-                subjects.push(Subject::new("Mutex<HashMap>", |login| self.mutex_is_locked(login)));
-                subjects.push(Subject::new("engine", |login| begin_locked(engine, login)));
+                subjects.extend(maps());
+                subjects.push(Subject::new("engine", logins, |login| begin_locked(engine, login)));
             }
             Op::IsLocked => {
-                subjects.push(dash_map());
-                subjects.push(Subject::new("Mutex<HashMap>", |login| self.mutex_is_locked(login)));
-                subjects.push(Subject::new("engine", |login: &Login| {
-                    u64::from(engine.is_locked(&login.user))
+                subjects.extend(maps());
+                subjects.push(Subject::new("engine", logins, |(_, user)| {
+                    u64::from(engine.is_locked(user))
                 }));
             }
         }
@@ -166,40 +176,40 @@ impl World {
     }
 
     /// Begin and settle as two steps, as the check of a password lies between them.
-    fn mutex_fail(&self, login: &Login) -> u64 {
-        if self.mutex_failures(login) == u32::MAX {
+    fn mutex_fail(&self, key: &str) -> u64 {
+        if self.mutex_failures(key) == u32::MAX {
             return 0;
         }
         let mut failures = self.mutex.lock().unwrap();
-        let Some(failures) = failures.get_mut(&login.key) else {
-            failures.insert(login.key.clone(), 1);
+        let Some(failures) = failures.get_mut(key) else {
+            failures.insert(String::from(key), 1);
             return 1;
         };
         *failures += 1;
         u64::from(*failures)
     }
 
-    fn mutex_succeed(&self, login: &Login) -> u64 {
-        let before = self.mutex_failures(login);
-        self.mutex.lock().unwrap().remove(&login.key);
+    fn mutex_succeed(&self, key: &str) -> u64 {
+        let before = self.mutex_failures(key);
+        self.mutex.lock().unwrap().remove(key);
         u64::from(before < LIMIT)
     }
 
-    fn mutex_is_locked(&self, login: &Login) -> u64 {
-        u64::from(self.mutex_failures(login) >= LIMIT)
+    fn mutex_is_locked(&self, key: &str) -> u64 {
+        u64::from(self.mutex_failures(key) >= LIMIT)
     }
 
-    fn mutex_failures(&self, login: &Login) -> u32 {
-        self.mutex.lock().unwrap().get(&login.key).copied().unwrap_or(0)
+    fn mutex_failures(&self, key: &str) -> u32 {
+        self.mutex.lock().unwrap().get(key).copied().unwrap_or(0)
     }
 }
 
-fn check<S: BuildHasher + Clone>(governor: &Governor<S>, login: &Login) -> u64 {
-    u64::from(governor.check_key(&login.key).is_ok())
+fn check<S: BuildHasher + Clone>(governor: &Governor<S>, key: &String) -> u64 {
+    u64::from(governor.check_key(key).is_ok())
 }
 
-fn fail(engine: &Engine, login: &Login) -> u64 {
-    match engine.begin(&login.org, &login.user, Factor::Password) {
+fn fail(engine: &Engine, (org, user): &(OrgId, UserId)) -> u64 {
+    match engine.begin(org, user, Factor::Password) {
         Admission::Admitted(attempt) => match attempt.fail() {
             Verdict::Rejected { failures, .. } => u64::from(failures),
             _ => 0,
@@ -208,25 +218,25 @@ fn fail(engine: &Engine, login: &Login) -> u64 {
     }
 }
 
-fn succeed(engine: &Engine, login: &Login) -> u64 {
-    match engine.begin(&login.org, &login.user, Factor::Password) {
+fn succeed(engine: &Engine, (org, user): &(OrgId, UserId)) -> u64 {
+    match engine.begin(org, user, Factor::Password) {
         Admission::Admitted(attempt) => u64::from(attempt.succeed() == Verdict::Accepted),
         _ => 0,
     }
 }
 
-fn begin_locked(engine: &Engine, login: &Login) -> u64 {
-    let admission = engine.begin(&login.org, &login.user, Factor::Password);
+fn begin_locked(engine: &Engine, (org, user): &(OrgId, UserId)) -> u64 {
+    let admission = engine.begin(org, user, Factor::Password);
     u64::from(matches!(admission, Admission::Locked(_)))
 }
 
 /// Logins of many users, and of one hot one.
-fn logins(op: Op, users: u64) -> [(&'static str, Vec<Login>); 2] {
+fn logins(op: Op, users: u64) -> [(&'static str, Logins); 2] {
     // Clean users are others than those on record.
     let first = if op == Op::Succeed { 20_000_000 } else { 0 };
-    let hot = login(first + users / 2);
-    let spread = common::random(users).map(|i| login(first + i)).collect();
-    [("spread", spread), ("hot user", vec![hot; 1 << 10])]
+    let spread = Logins::of(common::random(users).map(|i| first + i));
+    let hot = Logins::of(iter::repeat_n(first + users / 2, 1 << 10));
+    [("spread", spread), ("hot user", hot)]
 }
 
 fn criterion_groups(criterion: &mut Criterion) {
@@ -235,13 +245,16 @@ fn criterion_groups(criterion: &mut Criterion) {
         // Built only if the filter selects something of this operation.
         let world = LazyLock::new(move || World::new(op, users));
         let logins = LazyLock::new(move || logins(op, users));
-        let subjects: Vec<_> = World::new(op, 1).subjects().iter().map(|it| it.name).collect();
+        let subjects: Vec<_> = {
+            let none = Logins::of(iter::once(0));
+            World::new(op, 1).subjects(&none).iter().map(|it| it.name).collect()
+        };
         for (kind, kind_name) in ["spread", "hot user"].into_iter().enumerate() {
             let mut group = criterion.benchmark_group(format!("{name}/{kind_name}/{size}"));
             for (subject, name) in subjects.iter().enumerate() {
                 for threads in [1, 2] {
                     bench(&mut group, &format!("{name}/{threads}T"), |calls| {
-                        time(&world.subjects()[subject], &logins[kind].1, threads, calls)
+                        time(&world.subjects(&logins[kind].1)[subject], threads, calls)
                     });
                 }
             }
@@ -255,20 +268,19 @@ fn ratios() {
     for (users, size) in common::sizes() {
         for (op, name) in OPS {
             let (world, logins) = (World::new(op, users), logins(op, users));
-            let subjects = world.subjects();
-            let engine = subjects.len() - 1;
             for (kind, logins) in &logins {
+                let subjects = world.subjects(logins);
                 let label = format!("{name}, {kind} {size}");
-                let one = Rounds::of(&subjects, logins, 1);
+                let one = Rounds::of(&subjects, 1);
                 one.print(&label, &subjects);
-                Rounds::of(&subjects, logins, 2).print(&format!("{label}, 2 threads"), &subjects);
+                Rounds::of(&subjects, 2).print(&format!("{label}, 2 threads"), &subjects);
                 let bound = match (op, *kind) {
                     (Op::Fail | Op::FailUnderLimit, "spread") => 2.5,
                     (Op::BeginLocked, _) => 1.5,
                     _ => continue,
                 };
                 let label = format!("{label} engine/{}", subjects[0].name);
-                claim(&label, one.ratio(engine, 0), &Bound::AtMost(bound));
+                claim(&label, one.ratio(subjects.len() - 1, 0), &Bound::AtMost(bound));
             }
         }
     }

@@ -75,21 +75,21 @@ impl World {
         world
     }
 
-    fn subjects(&self) -> [Subject<'_, OrgId>; 4] {
+    fn subjects<'a>(&'a self, queries: &'a [OrgId]) -> [Subject<'a>; 4] {
         let default = || number(*self.default.load().as_ref());
         [
-            Subject::new("floor", |org: &OrgId| {
+            Subject::new("floor", queries, |org| {
                 self.floor.get(org.as_str()).map_or(number(DEFAULT), |policy| number(*policy))
             }),
-            Subject::new("RwLock<HashMap>", move |org: &OrgId| {
+            Subject::new("RwLock<HashMap>", queries, move |org| {
                 let policy = self.rw_lock.read().unwrap().get(org.as_str()).copied();
                 policy.map_or_else(default, number)
             }),
-            Subject::new("DashMap", move |org: &OrgId| {
+            Subject::new("DashMap", queries, move |org| {
                 let policy = self.dash_map.get(org.as_str()).map(|policy| *policy);
                 policy.map_or_else(default, number)
             }),
-            Subject::new("engine", |org: &OrgId| number(self.engine.resolve(org).policy)),
+            Subject::new("engine", queries, |org| number(self.engine.resolve(org).policy)),
         ]
     }
 
@@ -162,7 +162,7 @@ fn criterion_groups(criterion: &mut Criterion) {
             for (subject, name) in names.into_iter().enumerate() {
                 for threads in [1, 2] {
                     bench(&mut group, &format!("{name}/{threads}T"), |calls| {
-                        time(&world.subjects()[subject], &queries[kind].1, threads, calls)
+                        time(&world.subjects(&queries[kind].1)[subject], threads, calls)
                     });
                 }
             }
@@ -173,7 +173,7 @@ fn criterion_groups(criterion: &mut Criterion) {
             {
                 bench(&mut group, &format!("{name}/{per_second}"), |calls| {
                     world.beside_writer(subject, pace, || {
-                        time(&world.subjects()[subject], &queries[0].1, 1, calls)
+                        time(&world.subjects(&queries[0].1)[subject], 1, calls)
                     })
                 });
             }
@@ -186,15 +186,15 @@ fn ratios() {
     println!("\nns per call (ratio to the floor), medians of {} rounds", common::ROUNDS);
     for ((overrides, size), bound) in common::sizes().into_iter().zip([1.3, 2.5, 1.7]) {
         let (world, queries) = (World::new(overrides), queries(overrides));
-        let subjects = world.subjects();
         for (kind, queries) in &queries {
-            let sum = subjects[FLOOR].sum(queries);
-            assert!(subjects.iter().all(|subject| subject.sum(queries) == sum), "{kind}");
+            let subjects = world.subjects(queries);
+            let sum = subjects[FLOOR].sum();
+            assert!(subjects.iter().all(|subject| subject.sum() == sum), "{kind}");
 
             let label = format!("resolve {kind} {size}");
-            let one = Rounds::of(&subjects, queries, 1);
+            let one = Rounds::of(&subjects, 1);
             one.print(&label, &subjects);
-            Rounds::of(&subjects, queries, 2).print(&format!("{label}, 2 threads"), &subjects);
+            Rounds::of(&subjects, 2).print(&format!("{label}, 2 threads"), &subjects);
             if *kind == "hit" {
                 let label = format!("{label} engine/floor");
                 claim(&label, one.ratio(ENGINE, FLOOR), &Bound::AtMost(bound));
@@ -205,19 +205,19 @@ fn ratios() {
             }
             if *kind != "fallback" {
                 let label = format!("{label} engine, throughput of 2 threads/1 thread");
-                let scaling = common::scaling(&subjects[ENGINE], queries);
+                let scaling = common::scaling(&subjects[ENGINE]);
                 claim(&label, scaling, &Bound::AtLeast(1.9));
             }
         }
-        writers(&world, &subjects, &queries[0].1, size);
+        writers(&world, &world.subjects(&queries[0].1), size);
     }
 }
 
 /// What a writer does to the readers' times.
-fn writers(world: &World, subjects: &[Subject<'_, OrgId>], queries: &[OrgId], size: &str) {
+fn writers(world: &World, subjects: &[Subject<'_>], size: &str) {
     for (subject, Subject { name, .. }) in subjects.iter().enumerate().skip(RW_LOCK) {
         for (pace, speed) in [(Pace::PerSecond(10_000), "10k/s"), (Pace::FullSpeed, "full speed")] {
-            let run = || common::p999(&subjects[subject], queries);
+            let run = || common::p999(&subjects[subject]);
             let round = |_| {
                 run();
                 let quiet = run();

@@ -9,6 +9,7 @@ pub(crate) mod builder;
 pub(crate) mod observer;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -134,7 +135,7 @@ impl Engine {
             for change in changes.into_iter().flatten() {
                 state.apply(change, at, self.register.epoch_for(change));
             }
-            // All is done before anybody is told: an observer that panics keeps no lock away.
+            // All is done before anybody is told.
             if self.observer.is_some() {
                 for change in changes.into_iter().flatten() {
                     let event = event_of(change, &mut info);
@@ -143,9 +144,7 @@ impl Engine {
                     self.record(aggregate, None, at, &Actor::from(user), event);
                 }
             }
-            if let Some(observer) = &self.observer {
-                observer.verdict(state.org(), user, ticket.factor, &verdict);
-            }
+            self.tell(|observer| observer.verdict(state.org(), user, ticket.factor, &verdict));
             verdict
         });
         settled.unwrap_or(Verdict::Superseded)
@@ -195,7 +194,7 @@ impl Engine {
         event: Event,
     ) -> u64 {
         let position = self.position.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if let Some(observer) = &self.observer {
+        self.tell(|observer| {
             observer.event(&Recorded {
                 position,
                 sequence: sequence.unwrap_or(position),
@@ -204,8 +203,17 @@ impl Engine {
                 aggregate: aggregate(),
                 event,
             });
-        }
+        });
         position
+    }
+
+    /// Tells the observer, if there is one. It can neither vote nor break anything: a panic of its
+    /// own ends with it, for it is told while a user's state or the hierarchy is held.
+    #[inline]
+    fn tell(&self, what: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.observer {
+            let _ = catch_unwind(AssertUnwindSafe(|| what(&**observer)));
+        }
     }
 }
 

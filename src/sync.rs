@@ -33,6 +33,16 @@ pub(crate) use {
     model::{ReadIndex, ShardedMap, Snapshot},
 };
 
+/// What becomes of a key once its state was looked at.
+pub(crate) enum After<V> {
+    /// It stays as it is, present or absent.
+    Stay,
+    /// An absent key gets this state. (A present one keeps the one that it has.)
+    Insert(V),
+    /// It goes, in the same step.
+    Remove,
+}
+
 /// Locks, also after a panic of another holder: each holder leaves the value whole before it calls
 /// code that is not ours.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

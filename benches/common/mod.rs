@@ -74,38 +74,49 @@ pub(crate) fn random(n: u64) -> impl Iterator<Item = u64> {
 }
 
 /// One way of answering queries, by its name.
-pub(crate) struct Subject<'a, Q> {
+pub(crate) struct Subject<'a> {
     pub(crate) name: &'static str,
-    calls: Box<dyn Calls<Q> + 'a>,
+    calls: Box<dyn Calls + 'a>,
 }
 
-impl<'a, Q> Subject<'a, Q> {
-    /// `call` answers one query with a number that is made of the answer.
-    pub(crate) fn new(name: &'static str, call: impl Fn(&Q) -> u64 + Sync + 'a) -> Self {
-        Self { name, calls: Box::new(call) }
+impl<'a> Subject<'a> {
+    /// `call` answers one query with a number that is made of the answer. Each subject has queries
+    /// of its own, so that none drags the keys of another through the caches.
+    pub(crate) fn new<Q: Sync>(
+        name: &'static str,
+        queries: &'a [Q],
+        call: impl Fn(&Q) -> u64 + Sync + 'a,
+    ) -> Self {
+        assert!(queries.len().is_power_of_two());
+        Self { name, calls: Box::new((queries, call)) }
     }
 
     /// The sum of the answers to all queries.
-    pub(crate) fn sum(&self, queries: &[Q]) -> u64 {
-        self.calls.chain(queries, 0, queries.len())
+    pub(crate) fn sum(&self) -> u64 {
+        self.calls.chain(0, self.calls.queries())
     }
 }
 
 /// Loops around a call, compiled together with it.
-trait Calls<Q>: Sync {
-    fn chain(&self, queries: &[Q], first: usize, calls: usize) -> u64;
-    fn each(&self, queries: &[Q]) -> Vec<u64>;
+trait Calls: Sync {
+    fn queries(&self) -> usize;
+    fn chain(&self, first: usize, calls: usize) -> u64;
+    fn each(&self) -> Vec<u64>;
 }
 
-impl<Q, F: Fn(&Q) -> u64 + Sync> Calls<Q> for F {
+impl<Q: Sync, F: Fn(&Q) -> u64 + Sync> Calls for (&[Q], F) {
+    fn queries(&self) -> usize {
+        self.0.len()
+    }
+
     /// Where the next query lies depends on the last answer: the processor cannot overlap calls,
     /// so the time is what a caller waits for one.
     #[inline(never)]
-    fn chain(&self, queries: &[Q], first: usize, calls: usize) -> u64 {
-        assert!(queries.len().is_power_of_two());
+    fn chain(&self, first: usize, calls: usize) -> u64 {
+        let (queries, call) = self;
         let (mut at, mut sum, nothing) = (first, 0_u64, black_box(0));
         for _ in 0..calls {
-            let answer = self(&queries[at & (queries.len() - 1)]);
+            let answer = call(&queries[at & (queries.len() - 1)]);
             at += 1 + (answer & nothing) as usize;
             sum = sum.wrapping_add(answer);
         }
@@ -114,10 +125,11 @@ impl<Q, F: Fn(&Q) -> u64 + Sync> Calls<Q> for F {
 
     /// The nanoseconds of each call, with those of the clock that takes them.
     #[inline(never)]
-    fn each(&self, queries: &[Q]) -> Vec<u64> {
+    fn each(&self) -> Vec<u64> {
+        let (queries, call) = self;
         let time = |query| {
             let start = Instant::now();
-            black_box(self(query));
+            black_box(call(query));
             start.elapsed().as_nanos() as u64
         };
         queries.iter().map(time).collect()
@@ -125,15 +137,10 @@ impl<Q, F: Fn(&Q) -> u64 + Sync> Calls<Q> for F {
 }
 
 /// How long each of so many threads takes for so many calls (the slowest one).
-pub(crate) fn time<Q: Sync>(
-    subject: &Subject<'_, Q>,
-    queries: &[Q],
-    threads: usize,
-    calls: usize,
-) -> Duration {
+pub(crate) fn time(subject: &Subject<'_>, threads: usize, calls: usize) -> Duration {
     let run = |first| {
         let start = Instant::now();
-        black_box(subject.calls.chain(queries, first, calls));
+        black_box(subject.calls.chain(first, calls));
         start.elapsed()
     };
     if threads == 1 {
@@ -144,7 +151,7 @@ pub(crate) fn time<Q: Sync>(
         let start = |thread| {
             scope.spawn(move || {
                 all_there.wait();
-                run(thread * queries.len() / threads)
+                run(thread * subject.calls.queries() / threads)
             })
         };
         let running: Vec<_> = (0..threads).map(start).collect();
@@ -191,8 +198,8 @@ pub(crate) fn beside_writer<R>(
 }
 
 /// The time that one call in a thousand exceeds, in nanoseconds.
-pub(crate) fn p999<Q>(subject: &Subject<'_, Q>, queries: &[Q]) -> f64 {
-    let mut times = subject.calls.each(queries);
+pub(crate) fn p999(subject: &Subject<'_>) -> f64 {
+    let mut times = subject.calls.each();
     times.sort_unstable();
     times[times.len() * 999 / 1000] as f64
 }
@@ -202,12 +209,12 @@ pub(crate) struct Rounds(Vec<Vec<f64>>);
 
 impl Rounds {
     /// Measures all subjects in turn, each after a warm-up.
-    pub(crate) fn of<Q: Sync>(subjects: &[Subject<'_, Q>], queries: &[Q], threads: usize) -> Self {
+    pub(crate) fn of(subjects: &[Subject<'_>], threads: usize) -> Self {
         let rounds = if threads == 1 { ROUNDS } else { ROUNDS_OF_TWO };
+        let calls = 1 << 17;
         let one = |subject| {
-            let calls = queries.len().max(1 << 17);
-            time(subject, queries, threads, calls);
-            time(subject, queries, threads, calls).as_nanos() as f64 / calls as f64
+            time(subject, threads, calls);
+            time(subject, threads, calls).as_nanos() as f64 / calls as f64
         };
         let mut all: Vec<_> = subjects.iter().map(|_| Vec::new()).collect();
         for _ in 0..rounds {
@@ -229,8 +236,8 @@ impl Rounds {
     }
 
     /// One line: each subject's time, and its ratio to the first one's.
-    pub(crate) fn print<Q>(&self, label: &str, subjects: &[Subject<'_, Q>]) {
-        print!("{label:34}");
+    pub(crate) fn print(&self, label: &str, subjects: &[Subject<'_>]) {
+        print!("{label:46}");
         for (i, Subject { name, .. }) in subjects.iter().enumerate() {
             print!("  {name} {:.1} ns ({:.2})", self.ns(i), self.ratio(i, 0));
         }
@@ -239,12 +246,12 @@ impl Rounds {
 }
 
 /// The throughput of two threads in terms of one thread's: the best round's.
-pub(crate) fn scaling<Q: Sync>(subject: &Subject<'_, Q>, queries: &[Q]) -> f64 {
+pub(crate) fn scaling(subject: &Subject<'_>) -> f64 {
     // Long enough that it does not matter if one thread starts a little later.
     let calls = 1 << 20;
     let one_round = |_| {
-        let one = time(subject, queries, 1, calls);
-        2.0 * one.as_secs_f64() / time(subject, queries, 2, calls).as_secs_f64()
+        let one = time(subject, 1, calls);
+        2.0 * one.as_secs_f64() / time(subject, 2, calls).as_secs_f64()
     };
     (0..ROUNDS_OF_TWO).map(one_round).fold(0.0, f64::max)
 }

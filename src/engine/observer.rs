@@ -9,7 +9,7 @@ use crate::lockout::{Factor, Verdict};
 /// Both calls are made while the user (or, for a policy, the hierarchy) is held, so that an
 /// aggregate's events come in their order; events of different aggregates may come in another
 /// order than their positions tell. So be quick, and never call the engine back from here: that
-/// would wait for the caller itself. A panic in it reaches the caller; what it was told of stands.
+/// would wait for the caller itself. A panic in it is caught and changes nothing.
 pub trait Observer: Send + Sync {
     /// An event has taken effect.
     fn event(&self, recorded: &Recorded) {

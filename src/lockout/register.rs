@@ -11,7 +11,7 @@ use super::{Lock, Refusal, UserStatus};
 use crate::error::LockError;
 use crate::id::{OrgId, UserId};
 use crate::policy::AttemptLimit;
-use crate::sync::{AtomicU64, AtomicUsize, Ordering, ShardedMap};
+use crate::sync::{After, AtomicU64, AtomicUsize, Ordering, ShardedMap};
 
 pub(crate) struct Register {
     /// Boxed: half of a hash table's places are empty, and an empty place should cost little.
@@ -61,27 +61,24 @@ impl Register {
         limit: impl Fn() -> AttemptLimit,
     ) -> Claim {
         self.users.upsert(user, |state| match state {
-            Some(state) => (state.claim(org, factor, limit), None),
-            None if !self.has_room() => (Claim::Refused(Refusal::Capacity), None),
+            Some(state) => (state.claim(org, factor, limit), After::Stay),
+            None if !self.has_room() => (Claim::Refused(Refusal::Capacity), After::Stay),
             None => {
                 let mut state = self.newcomer(org);
-                (state.claim(org, factor, limit), Some(Box::new(state)))
+                (state.claim(org, factor, limit), After::Insert(Box::new(state)))
             }
         })
     }
 
-    /// Runs a change of a tracked user's state under its lock; `None` if the user is not tracked.
+    /// Runs a change of a tracked user's state under its lock, and stops tracking the user in the
+    /// same step if nothing is left to remember; `None` if the user is not tracked.
     #[inline]
     pub(crate) fn update<R>(
         &self,
         user: &UserId,
         change: impl FnOnce(&mut UserState) -> R,
     ) -> Option<R> {
-        let (answer, idle) = self.users.update(user, |state| (change(state), state.is_idle()))?;
-        if idle {
-            self.forget(user);
-        }
-        Some(answer)
+        self.users.update_or_remove(user, |state| (change(state), self.forgets(state)))
     }
 
     /// Decides an administrator's command on a user, tracked or not, and has `carry_out` apply it:
@@ -99,23 +96,19 @@ impl Register {
             });
             return done.unwrap_or(Err(LockError::NotLocked));
         };
-        let (answer, idle) = self.users.upsert(user, |state| {
+        self.users.upsert(user, |state| {
             if let Some(state) = state {
                 let done = administer(Some(state), command).map(|it| carry_out(state, it));
-                return ((done, state.is_idle()), None);
+                return (done, if self.forgets(state) { After::Remove } else { After::Stay });
             }
             let mut state = self.newcomer(org);
             let done = administer(None, command).map(|it| carry_out(&mut state, it));
             if state.is_idle() {
-                return ((done, false), None);
+                return (done, After::Stay);
             }
             self.count_one_more();
-            ((done, false), Some(Box::new(state)))
-        });
-        if idle {
-            self.forget(user);
-        }
-        answer
+            (done, After::Insert(Box::new(state)))
+        })
     }
 
     /// An epoch that no attempt has, if the change begins one.
@@ -159,12 +152,14 @@ impl Register {
         UserState::new(org.clone(), self.epoch.load(Ordering::Relaxed))
     }
 
-    /// Stops tracking a user, unless somebody began anew in between.
-    fn forget(&self, user: &UserId) {
-        let forgotten = self.users.remove_if(user, |state| state.is_idle());
-        if forgotten && let Some(cap) = &self.cap {
+    /// Whether a tracked user is to be forgotten; if so, its place under the cap is free.
+    #[inline]
+    fn forgets(&self, state: &UserState) -> bool {
+        let idle = state.is_idle();
+        if idle && let Some(cap) = &self.cap {
             cap.tracked.fetch_sub(1, Ordering::Relaxed);
         }
+        idle
     }
 
     /// Counts a newcomer if the cap allows one more.

@@ -15,10 +15,11 @@ use super::{AtomicU64, Ordering};
 /// organization would fall back to a mild default.
 pub(crate) struct ReadIndex<K>(HashIndex<K, Word, RandomState>);
 
-/// The index copies its entries when it grows. A writer holds the entry's bucket while it stores,
-/// so no word is changed between being copied and being taken out of the old place.
+/// A word is stored while its entry's bucket is held: the index moves entries to other places when it
+/// grows, and a store into a place that was left would be lost.
 struct Word(AtomicU64);
 
+/// The index asks for it and, as of 3.8, never calls it.
 impl Clone for Word {
     fn clone(&self) -> Self {
         Self(AtomicU64::new(self.0.load(Ordering::Acquire)))

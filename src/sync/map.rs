@@ -7,6 +7,8 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
 
+use super::After;
+
 /// Key → state. A closure passed in runs under the shard's lock: it must not come back to the map.
 pub(crate) struct ShardedMap<K, V>(DashMap<K, V, RandomState>);
 
@@ -32,28 +34,44 @@ impl<K: Clone + Eq + Hash, V> ShardedMap<K, V> {
         self.0.get_mut(key).map(|mut state| change(&mut state))
     }
 
-    /// Changes the state of a key, present or not: `change` is given the state of a present key, and
-    /// for an absent one may answer with a state to insert (for a present one, nothing).
+    /// Changes the state of a present key; the change answers whether the key goes in the same step.
+    #[inline]
+    pub(crate) fn update_or_remove<R>(
+        &self,
+        key: &K,
+        change: impl FnOnce(&mut V) -> (R, bool),
+    ) -> Option<R> {
+        let mut answer = None;
+        self.0.remove_if_mut(key, |_, state| {
+            let (answered, goes) = change(state);
+            answer = Some(answered);
+            goes
+        });
+        answer
+    }
+
+    /// Changes a key, present or not, in one step.
     pub(crate) fn upsert<R>(
         &self,
         key: &K,
-        change: impl FnOnce(Option<&mut V>) -> (R, Option<V>),
+        change: impl FnOnce(Option<&mut V>) -> (R, After<V>),
     ) -> R {
         match self.0.entry(key.clone()) {
-            Entry::Occupied(mut entry) => change(Some(entry.get_mut())).0,
+            Entry::Occupied(mut entry) => {
+                let (answer, after) = change(Some(entry.get_mut()));
+                if let After::Remove = after {
+                    entry.remove();
+                }
+                answer
+            }
             Entry::Vacant(entry) => {
-                let (answer, state) = change(None);
-                if let Some(state) = state {
+                let (answer, after) = change(None);
+                if let After::Insert(state) = after {
                     entry.insert(state);
                 }
                 answer
             }
         }
-    }
-
-    /// Removes the key if its state is such; whether it did.
-    pub(crate) fn remove_if(&self, key: &K, such: impl FnOnce(&V) -> bool) -> bool {
-        self.0.remove_if(key, |_, state| such(state)).is_some()
     }
 
     /// Picks from all entries, in no order. Entries that come or go meanwhile may be missed.

@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use loom::sync::{Arc, Mutex, MutexGuard};
 
-use super::{AtomicU64, Ordering, lock};
+use super::{After, AtomicU64, Ordering, lock};
 
 pub(crate) struct ReadIndex<K>(Mutex<BTreeMap<K, Arc<AtomicU64>>>);
 
@@ -81,26 +81,36 @@ impl<K: Clone + Ord + Hash, V> ShardedMap<K, V> {
         self.shard(key).get_mut(key).map(change)
     }
 
+    pub(crate) fn update_or_remove<R>(
+        &self,
+        key: &K,
+        change: impl FnOnce(&mut V) -> (R, bool),
+    ) -> Option<R> {
+        let mut map = lock(&self.0);
+        let (answer, goes) = change(map.get_mut(key)?);
+        if goes {
+            map.remove(key);
+        }
+        Some(answer)
+    }
+
     pub(crate) fn upsert<R>(
         &self,
         key: &K,
-        change: impl FnOnce(Option<&mut V>) -> (R, Option<V>),
+        change: impl FnOnce(Option<&mut V>) -> (R, After<V>),
     ) -> R {
-        let mut shard = self.shard(key);
-        let (answer, state) = change(shard.get_mut(key));
-        if let Some(state) = state {
-            shard.insert(key.clone(), state);
+        let mut map = lock(&self.0);
+        let (answer, after) = change(map.get_mut(key));
+        match after {
+            After::Insert(state) => {
+                map.entry(key.clone()).or_insert(state);
+            }
+            After::Remove => {
+                map.remove(key);
+            }
+            After::Stay => {}
         }
         answer
-    }
-
-    pub(crate) fn remove_if(&self, key: &K, such: impl FnOnce(&V) -> bool) -> bool {
-        let mut shard = self.shard(key);
-        let found = shard.get(key).is_some_and(such);
-        if found {
-            shard.remove(key);
-        }
-        found
     }
 
     pub(crate) fn pick<T>(&self, pick: impl Fn(&K, &V) -> Option<T>) -> Vec<T> {
