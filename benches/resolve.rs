@@ -181,6 +181,14 @@ fn criterion_groups(criterion: &mut Criterion) {
     }
 }
 
+/// Faster is worth nothing if the answers differ.
+fn assert_agreement(subjects: &[Subject<'_>]) {
+    let expected = subjects[FLOOR].sum();
+    for subject in subjects {
+        assert_eq!(subject.sum(), expected, "{}", subject.name);
+    }
+}
+
 /// Measures and prints the claims.
 fn ratios() {
     println!("\nns per call (ratio to the floor), medians of {} rounds", common::ROUNDS);
@@ -188,9 +196,7 @@ fn ratios() {
         let (world, queries) = (World::new(overrides), queries(overrides));
         for (kind, queries) in &queries {
             let subjects = world.subjects(queries);
-            let sum = subjects[FLOOR].sum();
-            assert!(subjects.iter().all(|subject| subject.sum() == sum), "{kind}");
-
+            assert_agreement(&subjects);
             let label = format!("resolve {kind} {size}");
             let one = Rounds::of(&subjects, 1);
             one.print(&label, &subjects);
@@ -245,5 +251,10 @@ fn main() {
     criterion.final_summary();
     if common::wants_ratios() {
         ratios();
+    } else if common::test_mode() {
+        let world = World::new(100);
+        for (_, queries) in &queries(100) {
+            assert_agreement(&world.subjects(queries));
+        }
     }
 }

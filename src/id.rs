@@ -65,7 +65,9 @@ fn check(text: &str) -> Result<(), IdRule> {
             return Err(IdRule::TooLong { characters });
         }
     }
-    if let Some(before) = text.chars().position(char::is_control) {
+    // Most ids are ASCII, where one pass over the bytes finds that there is nothing to find.
+    let plain = text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_control());
+    if !plain && let Some(before) = text.chars().position(char::is_control) {
         return Err(IdRule::ControlCharacter { position: before.saturating_add(1) });
     }
     if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {

@@ -20,7 +20,7 @@ mod snapshot;
 #[cfg(not(portcullis_loom))]
 pub(crate) use {
     index::ReadIndex,
-    map::ShardedMap,
+    map::{Place, ShardedMap},
     snapshot::Snapshot,
     std::sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     std::sync::{Mutex, MutexGuard},
@@ -30,18 +30,8 @@ pub(crate) use {
 pub(crate) use {
     loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     loom::sync::{Mutex, MutexGuard},
-    model::{ReadIndex, ShardedMap, Snapshot},
+    model::{Place, ReadIndex, ShardedMap, Snapshot},
 };
-
-/// What becomes of a key once its state was looked at.
-pub(crate) enum After<V> {
-    /// It stays as it is, present or absent.
-    Stay,
-    /// An absent key gets this state. (A present one keeps the one that it has.)
-    Insert(V),
-    /// It goes, in the same step.
-    Remove,
-}
 
 /// Locks, also after a panic of another holder: each holder leaves the value whole before it calls
 /// code that is not ours.

@@ -203,7 +203,8 @@ fn the_checker_rejects_one_check_too_many_and_a_slot_too_few() {
 #[test]
 fn the_checker_rejects_a_read_of_the_past() {
     let status = |failures, called, returned| {
-        call(Op::Status, Answer::Status([failures, 0, 0, 0, 0], None), called, returned)
+        let failures = [failures, 0, 0, 0, 0];
+        call(Op::Status, Answer::Status { failures, lock: None, on_record: true }, called, returned)
     };
     let history = |called| [begun(0, 0, 1), failed(0, 1, 2, 4), status(0, called, 9)];
     assert!(explained(&history(3)));

@@ -1,7 +1,7 @@
 //! `portcullis replay`: what a policy would have done to the attempts of a file.
 //!
-//! Lines are read one at a time into the same memory ([`reader`]), become attempts ([`line`]), and
-//! run through the engine that also guards logins, at the file's own times. Only what a report
+//! Lines are read one at a time into the same memory ([`reader`]), become attempts ([`mod@line`]),
+//! and run through the engine that also guards logins, at the file's own times. Only what a report
 //! needs is kept: a row for each locked user, and sums.
 
 pub mod command;

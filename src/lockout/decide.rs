@@ -86,21 +86,18 @@ impl<'a> UserCommand<'a> {
     }
 }
 
-/// What a command does to a user; `None` is a user who is not tracked (rules A8 to A11).
+/// What a command does to a user (rules A8 to A11). One who is not tracked has an empty state.
 pub(crate) fn administer(
-    state: Option<&UserState>,
+    state: &UserState,
     command: UserCommand<'_>,
 ) -> Result<UserChange, LockError> {
-    if let (Some(state), Some(org)) = (state, command.org())
-        && state.org() != org
-    {
+    if command.org().is_some_and(|org| state.org() != org) {
         return Err(LockError::OrgMismatch);
     }
-    let locked = state.is_some_and(UserState::is_locked);
     match command {
-        UserCommand::Lock(_) if locked => Err(LockError::AlreadyLocked),
+        UserCommand::Lock(_) if state.is_locked() => Err(LockError::AlreadyLocked),
         UserCommand::Lock(_) => Ok(UserChange::Locked(LockCause::Administrator)),
-        UserCommand::Unlock if locked => Ok(UserChange::Unlocked),
+        UserCommand::Unlock if state.is_locked() => Ok(UserChange::Unlocked),
         UserCommand::Unlock => Err(LockError::NotLocked),
         UserCommand::CredentialChanged(_, factor) => Ok(UserChange::CredentialChanged(factor)),
         UserCommand::Remove(_) => Ok(UserChange::Removed),

@@ -11,11 +11,10 @@ use super::{Lock, Refusal, UserStatus};
 use crate::error::LockError;
 use crate::id::{OrgId, UserId};
 use crate::policy::AttemptLimit;
-use crate::sync::{After, AtomicU64, AtomicUsize, Ordering, ShardedMap};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering, Place, ShardedMap};
 
 pub(crate) struct Register {
-    /// Boxed: half of a hash table's places are empty, and an empty place should cost little.
-    users: ShardedMap<UserId, Box<UserState>>,
+    users: ShardedMap<UserId, UserState>,
     cap: Option<Cap>,
     /// The newest epoch. A user who comes on record starts in it, events that begin an epoch take
     /// the next one. So it is newer than all that the user's earlier attempts can have, and
@@ -45,29 +44,16 @@ impl Register {
         org: &OrgId,
         user: &UserId,
         factor: Factor,
-        limit: impl Fn() -> AttemptLimit,
+        limit: impl FnOnce() -> AttemptLimit,
     ) -> Claim {
-        match self.users.update(user, |state| state.claim(org, factor, &limit)) {
-            Some(claim) => claim,
-            None => self.claim_as_new(org, user, factor, limit),
-        }
-    }
-
-    fn claim_as_new(
-        &self,
-        org: &OrgId,
-        user: &UserId,
-        factor: Factor,
-        limit: impl Fn() -> AttemptLimit,
-    ) -> Claim {
-        self.users.upsert(user, |state| match state {
-            Some(state) => (state.claim(org, factor, limit), After::Stay),
-            None if !self.has_room() => (Claim::Refused(Refusal::Capacity), After::Stay),
-            None => {
-                let mut state = self.newcomer(org);
-                (state.claim(org, factor, limit), After::Insert(Box::new(state)))
+        let mut place = self.users.place(user);
+        match place.get() {
+            Some(state) => state.claim(org, factor, limit),
+            None if self.has_room() => {
+                place.insert(user, self.newcomer(org)).claim(org, factor, limit)
             }
-        })
+            None => Claim::Refused(Refusal::Capacity),
+        }
     }
 
     /// Runs a change of a tracked user's state under its lock, and stops tracking the user in the
@@ -78,7 +64,13 @@ impl Register {
         user: &UserId,
         change: impl FnOnce(&mut UserState) -> R,
     ) -> Option<R> {
-        self.users.update_or_remove(user, |state| (change(state), self.forgets(state)))
+        let mut place = self.users.place(user);
+        let state = place.get()?;
+        let answer = change(state);
+        if state.is_idle() {
+            self.forget(place);
+        }
+        Some(answer)
     }
 
     /// Decides an administrator's command on a user, tracked or not, and has `carry_out` apply it:
@@ -89,26 +81,21 @@ impl Register {
         command: UserCommand<'_>,
         carry_out: impl FnOnce(&mut UserState, UserChange) -> R,
     ) -> Result<R, LockError> {
-        let Some(org) = command.org() else {
+        let mut place = self.users.place(user);
+        let state = match (place.get(), command.org()) {
+            (Some(state), _) => state,
             // Only who is tracked can be unlocked.
-            let done = self.update(user, |state| {
-                administer(Some(state), command).map(|change| carry_out(state, change))
-            });
-            return done.unwrap_or(Err(LockError::NotLocked));
+            (None, None) => return Err(LockError::NotLocked),
+            (None, Some(org)) => {
+                self.count_one_more();
+                place.insert(user, self.newcomer(org))
+            }
         };
-        self.users.upsert(user, |state| {
-            if let Some(state) = state {
-                let done = administer(Some(state), command).map(|it| carry_out(state, it));
-                return (done, if self.forgets(state) { After::Remove } else { After::Stay });
-            }
-            let mut state = self.newcomer(org);
-            let done = administer(None, command).map(|it| carry_out(&mut state, it));
-            if state.is_idle() {
-                return (done, After::Stay);
-            }
-            self.count_one_more();
-            (done, After::Insert(Box::new(state)))
-        })
+        let done = administer(state, command).map(|change| carry_out(state, change));
+        if state.is_idle() {
+            self.forget(place);
+        }
+        done
     }
 
     /// An epoch that no attempt has, if the change begins one.
@@ -125,11 +112,11 @@ impl Register {
 
     #[inline]
     pub(crate) fn is_locked(&self, user: &str) -> bool {
-        self.users.read(user, |state| state.is_locked()).unwrap_or(false)
+        self.users.read(user, UserState::is_locked).unwrap_or(false)
     }
 
     pub(crate) fn status(&self, user: &UserId) -> UserStatus {
-        self.users.read(user, |state| state.status()).unwrap_or_default()
+        self.users.read(user, UserState::status).unwrap_or_default()
     }
 
     /// The locked users, oldest lock first, equal times by id.
@@ -152,14 +139,13 @@ impl Register {
         UserState::new(org.clone(), self.epoch.load(Ordering::Relaxed))
     }
 
-    /// Whether a tracked user is to be forgotten; if so, its place under the cap is free.
+    /// Stops tracking a user, whose place under the cap is free from now on.
     #[inline]
-    fn forgets(&self, state: &UserState) -> bool {
-        let idle = state.is_idle();
-        if idle && let Some(cap) = &self.cap {
+    fn forget(&self, place: Place<'_, UserId, UserState>) {
+        if let Some(cap) = &self.cap {
             cap.tracked.fetch_sub(1, Ordering::Relaxed);
         }
-        idle
+        place.remove();
     }
 
     /// Counts a newcomer if the cap allows one more.

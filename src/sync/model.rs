@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use loom::sync::{Arc, Mutex, MutexGuard};
 
-use super::{After, AtomicU64, Ordering, lock};
+use super::{AtomicU64, MutexGuard, Ordering, lock};
 
 pub(crate) struct ReadIndex<K>(Mutex<BTreeMap<K, Arc<AtomicU64>>>);
 
@@ -77,40 +77,8 @@ impl<K: Clone + Ord + Hash, V> ShardedMap<K, V> {
         self.shard(key).get(key).map(read)
     }
 
-    pub(crate) fn update<R>(&self, key: &K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
-        self.shard(key).get_mut(key).map(change)
-    }
-
-    pub(crate) fn update_or_remove<R>(
-        &self,
-        key: &K,
-        change: impl FnOnce(&mut V) -> (R, bool),
-    ) -> Option<R> {
-        let mut map = lock(&self.0);
-        let (answer, goes) = change(map.get_mut(key)?);
-        if goes {
-            map.remove(key);
-        }
-        Some(answer)
-    }
-
-    pub(crate) fn upsert<R>(
-        &self,
-        key: &K,
-        change: impl FnOnce(Option<&mut V>) -> (R, After<V>),
-    ) -> R {
-        let mut map = lock(&self.0);
-        let (answer, after) = change(map.get_mut(key));
-        match after {
-            After::Insert(state) => {
-                map.entry(key.clone()).or_insert(state);
-            }
-            After::Remove => {
-                map.remove(key);
-            }
-            After::Stay => {}
-        }
-        answer
+    pub(crate) fn place(&self, key: &K) -> Place<'_, K, V> {
+        Place { map: lock(&self.0), key: key.clone() }
     }
 
     pub(crate) fn pick<T>(&self, pick: impl Fn(&K, &V) -> Option<T>) -> Vec<T> {
@@ -123,6 +91,25 @@ impl<K: Clone + Ord + Hash, V> ShardedMap<K, V> {
 
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(|shard| lock(shard).len()).sum()
+    }
+}
+
+pub(crate) struct Place<'m, K, V> {
+    map: MutexGuard<'m, BTreeMap<K, V>>,
+    key: K,
+}
+
+impl<K: Clone + Ord, V> Place<'_, K, V> {
+    pub(crate) fn get(&mut self) -> Option<&mut V> {
+        self.map.get_mut(&self.key)
+    }
+
+    pub(crate) fn insert(&mut self, key: &K, state: V) -> &mut V {
+        self.map.entry(key.clone()).or_insert(state)
+    }
+
+    pub(crate) fn remove(mut self) {
+        self.map.remove(&self.key);
     }
 }
 

@@ -94,7 +94,11 @@ pub(crate) enum Answer {
     Superseded,
     /// Whether it was done, or is so.
     Is(bool),
-    Status([u32; 5], Option<LockCause>),
+    Status {
+        failures: [u32; 5],
+        lock: Option<LockCause>,
+        on_record: bool,
+    },
 }
 
 pub(crate) type UserCall = Call<Op, Answer>;
@@ -182,7 +186,11 @@ impl Sequential for User {
             }
             Op::SetLimit(limit) => Answer::Is(std::mem::replace(&mut self.limit, limit) != limit),
             Op::IsLocked => Answer::Is(self.lock.is_some()),
-            Op::Status => Answer::Status(self.failures, self.lock),
+            Op::Status => Answer::Status {
+                failures: self.failures,
+                lock: self.lock,
+                on_record: self.lock.is_some() || (self.failures, self.live) != Default::default(),
+            },
         }
     }
 }
@@ -250,7 +258,8 @@ impl<'e> Hand<'e> {
             Op::Status => self.write_down(planned, |stage| {
                 let status = stage.engine.status(&stage.user);
                 let failures = Factor::ALL.map(|factor| status.failures(factor));
-                Answer::Status(failures, status.lock.map(|lock| lock.cause))
+                let lock = status.lock.map(|lock| lock.cause);
+                Answer::Status { failures, lock, on_record: status.org.is_some() }
             }),
             _ => self.write_down(planned, |stage| Answer::Is(administer(stage, planned))),
         }
