@@ -109,11 +109,14 @@ impl Engine {
         user: &UserId,
         factor: Factor,
     ) -> Admission<'e> {
-        match self.register.claim(org, user, factor, || self.resolve(org).policy.limit(factor)) {
+        match self.register.claim(org, user, factor, || self.hierarchy.limit(org, factor)) {
             Claim::Admitted(epoch) => {
                 Admission::Admitted(Attempt::new(engine, user.clone(), Ticket { factor, epoch }))
             }
-            Claim::Locked(lock) => Admission::Locked(lock),
+            Claim::Locked(since, cause) => {
+                // Claimed under this organization, so it is the user's.
+                Admission::Locked(Lock { since, cause, org: org.clone() })
+            }
             Claim::Busy => Admission::Busy,
             Claim::Refused(refusal) => Admission::Refused(refusal),
         }
@@ -128,7 +131,7 @@ impl Engine {
         mut info: Option<Box<AttemptInfo>>,
     ) -> Verdict {
         let settled = self.register.update(user, |state| {
-            let limit = || self.resolve(state.org()).policy.limit(ticket.factor);
+            let limit = || self.hierarchy.limit(state.org(), ticket.factor);
             let Settlement { verdict, changes } = settle(state, ticket, outcome, limit);
             state.release(ticket.factor, ticket.epoch);
             let at = self.time_of(&changes);

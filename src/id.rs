@@ -6,11 +6,15 @@
 //! counter of its own).
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::Deref;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use compact_str::CompactString;
+use foldhash::fast::RandomState;
 
 /// The longest id, in characters (Unicode scalar values).
 pub const MAX_ID_CHARACTERS: usize = 200;
@@ -54,6 +58,23 @@ pub enum IdRule {
     OuterWhiteSpace,
 }
 
+/// Something that is looked up by its digest.
+pub(crate) trait Keyed {
+    fn digest(&self) -> u64;
+}
+
+/// A hash of a text, seeded anew in each process. An id takes it along, so that a look-up by id
+/// hashes nothing.
+impl Keyed for str {
+    #[inline]
+    fn digest(&self) -> u64 {
+        static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+        let mut hasher = SEED.build_hasher();
+        hasher.write(self.as_bytes());
+        hasher.finish()
+    }
+}
+
 fn check(text: &str) -> Result<(), IdRule> {
     if text.is_empty() {
         return Err(IdRule::Empty);
@@ -82,14 +103,62 @@ macro_rules! id {
         ///
         /// 1 to 200 characters, no control characters, no white space at either end; see
         /// [`IdRule`]. Up to 24 bytes are held in place, so that a clone allocates nothing.
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(CompactString);
+        #[derive(Clone)]
+        pub struct $name {
+            text: CompactString,
+            digest: u64,
+        }
 
         impl $name {
+            fn new(text: CompactString) -> Self {
+                Self { digest: text.as_str().digest(), text }
+            }
+
             /// The id as text.
             #[must_use]
+            #[inline]
             pub fn as_str(&self) -> &str {
-                &self.0
+                &self.text
+            }
+        }
+
+        impl Keyed for $name {
+            #[inline]
+            fn digest(&self) -> u64 {
+                self.digest
+            }
+        }
+
+        impl PartialEq for $name {
+            #[inline]
+            fn eq(&self, other: &Self) -> bool {
+                self.digest == other.digest && self.text == other.text
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.text.cmp(&other.text)
+            }
+        }
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.text.hash(state);
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.as_str()).finish()
             }
         }
 
@@ -98,7 +167,7 @@ macro_rules! id {
 
             fn try_from(text: &str) -> Result<Self, InvalidId> {
                 match check(text) {
-                    Ok(()) => Ok(Self(CompactString::new(text))),
+                    Ok(()) => Ok(Self::new(CompactString::new(text))),
                     Err(rule) => Err(InvalidId { kind: $kind, rule }),
                 }
             }
@@ -124,26 +193,26 @@ macro_rules! id {
             type Target = str;
 
             fn deref(&self) -> &str {
-                &self.0
+                self.as_str()
             }
         }
 
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
-                &self.0
+                self.as_str()
             }
         }
 
-        // Sound because the derived `Hash`, `Eq` and `Ord` are those of the text.
+        // `Hash`, `Eq` and `Ord` are those of the text.
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
-                &self.0
+                self.as_str()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(self)
             }
         }
 
@@ -181,13 +250,13 @@ impl Actor {
     /// The actor of calls that name none, `SYSTEM`.
     #[must_use]
     pub fn system() -> Self {
-        Self(CompactString::const_new("SYSTEM"))
+        Self::new(CompactString::const_new("SYSTEM"))
     }
 }
 
 impl From<&UserId> for Actor {
     fn from(user: &UserId) -> Self {
-        Self(user.0.clone())
+        Self { text: user.text.clone(), digest: user.digest }
     }
 }
 

@@ -17,9 +17,10 @@ use std::time::SystemTime;
 
 use super::decide::{PolicyCommand, PolicyEvent, PolicyRecord, decide};
 use super::packed::{pack, unpack};
-use super::{Details, LockoutPolicy, Origin, Resolved};
+use super::{AttemptLimit, Details, LockoutPolicy, Origin, Resolved};
 use crate::error::PolicyError;
-use crate::id::{InstanceId, OrgId};
+use crate::id::{InstanceId, Keyed, OrgId};
+use crate::lockout::Factor;
 use crate::sync::{AtomicU64, Mutex, Ordering, ReadIndex, Snapshot, lock};
 
 pub(crate) struct Hierarchy {
@@ -54,8 +55,19 @@ impl Hierarchy {
     /// The policy in force for an organization.
     #[inline]
     pub(crate) fn resolve(&self, org: &str) -> Resolved {
+        self.resolve_by(org, org.digest())
+    }
+
+    /// The limit in force for an organization's users.
+    #[inline]
+    pub(crate) fn limit(&self, org: &OrgId, factor: Factor) -> AttemptLimit {
+        self.resolve_by(org, org.digest()).policy.limit(factor)
+    }
+
+    #[inline]
+    fn resolve_by(&self, org: &str, digest: u64) -> Resolved {
         let before = self.default_changes.load(Ordering::Acquire);
-        match self.index.get(org).map(unpack) {
+        match self.index.get(org, digest).map(unpack) {
             Some(Some(policy)) => return Resolved { policy, origin: Origin::OrgOverride },
             Some(None) => {}
             None => {

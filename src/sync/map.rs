@@ -7,16 +7,15 @@
 //! change and a removal, with one hash and one lock for all three.
 
 use std::borrow::Borrow;
-use std::hash::{BuildHasher, Hash};
 
-use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use parking_lot::{Mutex, MutexGuard};
+
+use crate::id::Keyed;
 
 /// Key → state.
 pub(crate) struct ShardedMap<K, V> {
     shards: Box<[Shard<K, V>]>,
-    hasher: RandomState,
 }
 
 type Table<K, V> = HashTable<Box<(K, V)>>;
@@ -29,26 +28,22 @@ struct Shard<K, V>(Mutex<Table<K, V>>);
 /// map.
 pub(crate) struct Place<'m, K, V> {
     table: MutexGuard<'m, Table<K, V>>,
-    hasher: &'m RandomState,
-    hash: u64,
+    digest: u64,
     bucket: Option<usize>,
 }
 
-impl<K: Clone + Eq + Hash, V> ShardedMap<K, V> {
+impl<K: Clone + Eq + Keyed, V> ShardedMap<K, V> {
     /// A map of at least that many shards: the next power of two, 2 to 65,536.
     pub(crate) fn new(shards: usize) -> Self {
         let shards = shards.clamp(2, 1 << 16).next_power_of_two();
-        Self {
-            shards: (0..shards).map(|_| Shard(Mutex::new(HashTable::new()))).collect(),
-            hasher: RandomState::default(),
-        }
+        Self { shards: (0..shards).map(|_| Shard(Mutex::new(HashTable::new()))).collect() }
     }
 
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "the remainder is an index")]
-    fn shard(&self, hash: u64) -> &Mutex<Table<K, V>> {
+    fn shard(&self, digest: u64) -> &Mutex<Table<K, V>> {
         // The table itself goes by the lowest and the highest bits.
-        let from_the_middle = usize::try_from(hash >> 32 & 0xffff).unwrap_or_default();
+        let from_the_middle = usize::try_from(digest >> 32 & 0xffff).unwrap_or_default();
         &self.shards[from_the_middle & self.shards.len().wrapping_sub(1)].0
     }
 
@@ -57,20 +52,20 @@ impl<K: Clone + Eq + Hash, V> ShardedMap<K, V> {
     pub(crate) fn read<Q, R>(&self, key: &Q, read: impl FnOnce(&V) -> R) -> Option<R>
     where
         K: Borrow<Q>,
-        Q: Eq + Hash + ?Sized,
+        Q: Eq + Keyed + ?Sized,
     {
-        let hash = self.hasher.hash_one(key);
-        let table = self.shard(hash).lock();
-        table.find(hash, |entry| entry.0.borrow() == key).map(|entry| read(&entry.1))
+        let digest = key.digest();
+        let table = self.shard(digest).lock();
+        table.find(digest, |entry| entry.0.borrow() == key).map(|entry| read(&entry.1))
     }
 
     /// Takes hold of the place of a key.
     #[inline]
     pub(crate) fn place(&self, key: &K) -> Place<'_, K, V> {
-        let hash = self.hasher.hash_one(key);
-        let table = self.shard(hash).lock();
-        let bucket = table.find_bucket_index(hash, |entry| entry.0 == *key);
-        Place { table, hasher: &self.hasher, hash, bucket }
+        let digest = key.digest();
+        let table = self.shard(digest).lock();
+        let bucket = table.find_bucket_index(digest, |entry| entry.0 == *key);
+        Place { table, digest, bucket }
     }
 
     /// Picks from all entries, in no order, a shard at a time. Entries that come or go meanwhile
@@ -89,7 +84,7 @@ impl<K: Clone + Eq + Hash, V> ShardedMap<K, V> {
     }
 }
 
-impl<K: Clone + Eq + Hash, V> Place<'_, K, V> {
+impl<K: Clone + Eq + Keyed, V> Place<'_, K, V> {
     /// The state of the key, if it is present.
     #[inline]
     pub(crate) fn get(&mut self) -> Option<&mut V> {
@@ -98,9 +93,8 @@ impl<K: Clone + Eq + Hash, V> Place<'_, K, V> {
 
     /// Gives an absent key a state, and answers with it.
     pub(crate) fn insert(&mut self, key: &K, state: V) -> &mut V {
-        let hasher = self.hasher;
         let entry = Box::new((key.clone(), state));
-        let entry = self.table.insert_unique(self.hash, entry, |entry| hasher.hash_one(&entry.0));
+        let entry = self.table.insert_unique(self.digest, entry, |entry| entry.0.digest());
         self.bucket = Some(entry.bucket_index());
         &mut entry.into_mut().1
     }
