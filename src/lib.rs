@@ -68,3 +68,8 @@ pub use lockout::public::PublicAnswer;
 pub use lockout::{AttemptInfo, Factor, Lock, LockCause, Refusal, UserStatus, Verdict};
 pub use policy::decide::PolicyEvent;
 pub use policy::{AttemptLimit, Details, LockoutPolicy, Origin, Resolved};
+
+/// The README's example, compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadMe;

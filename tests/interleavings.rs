@@ -176,6 +176,7 @@ fn m32_m33_a_failure_against_a_new_credential() {
     explore(None, || {
         let engine = engine(2);
         assert_eq!(guess(&engine), Some(rejected(1, 2)));
+        let _keeps_on_record = begin(&engine, Factor::Totp);
         let attempt = begin(&engine, Factor::Password);
         let failing = thread::spawn(move || attempt.fail());
         engine.credential_changed(&org(), &user(), Factor::Password).unwrap();

@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-use loom::sync::{Arc, Mutex, MutexGuard};
+use loom::sync::{Arc, Mutex};
 
 use super::{AtomicU64, MutexGuard, Ordering, lock};
 
@@ -78,7 +78,7 @@ impl<K: Clone + Ord + Hash, V> ShardedMap<K, V> {
     }
 
     pub(crate) fn place(&self, key: &K) -> Place<'_, K, V> {
-        Place { map: lock(&self.0), key: key.clone() }
+        Place { map: self.shard(key), key: key.clone() }
     }
 
     pub(crate) fn pick<T>(&self, pick: impl Fn(&K, &V) -> Option<T>) -> Vec<T> {
