@@ -134,9 +134,12 @@ impl Engine {
             let limit = || self.hierarchy.limit(state.org(), ticket.factor);
             let Settlement { verdict, changes } = settle(state, ticket, outcome, limit);
             state.release(ticket.factor, ticket.epoch);
-            let at = self.time_of(&changes);
-            for change in changes.into_iter().flatten() {
+            let at = self.time_of(changes);
+            if let [Some(change), after] = changes {
                 state.apply(change, at, self.register.epoch_for(change));
+                if let Some(change) = after {
+                    state.apply(change, at, self.register.epoch_for(change));
+                }
             }
             // All is done before anybody is told.
             if self.observer.is_some() {
@@ -178,13 +181,9 @@ impl Engine {
 
     /// The time of an attempt's changes: read only where somebody sees it.
     #[inline]
-    fn time_of(&self, changes: &[Option<UserChange>]) -> SystemTime {
-        let shown = |change: &UserChange| matches!(change, UserChange::Locked(_));
-        if self.observer.is_some() || changes.iter().flatten().any(shown) {
-            self.clock.now()
-        } else {
-            SystemTime::UNIX_EPOCH
-        }
+    fn time_of(&self, changes: [Option<UserChange>; 2]) -> SystemTime {
+        let locks = matches!(changes, [_, Some(UserChange::Locked(_))]);
+        if self.observer.is_some() || locks { self.clock.now() } else { SystemTime::UNIX_EPOCH }
     }
 
     /// Gives an event its position and tells the observer, if there is one.

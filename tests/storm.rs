@@ -342,6 +342,7 @@ fn m08_m09_a_cap_refuses_newcomers_and_nobody_else_and_no_place_is_lost() {
     let watch = || {
         for locks in 0.. {
             assert!(engine.tracked_users() <= CAP + LOCKS.min(locks));
+            engine.remove_user(&org(), &user("nobody".into())).unwrap();
             if locks < LOCKS {
                 engine.lock(&org(), &locked(locks)).unwrap();
             } else if over.load(SeqCst) {

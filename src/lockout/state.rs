@@ -150,6 +150,7 @@ impl UserState {
         self.lock.is_some()
     }
 
+    #[inline]
     pub(crate) fn lock(&self) -> Option<Lock> {
         self.lock.map(|(since, cause)| Lock { since, cause, org: self.org.clone() })
     }
