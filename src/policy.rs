@@ -3,6 +3,7 @@
 pub(crate) mod decide;
 pub(crate) mod hierarchy;
 pub(crate) mod packed;
+mod presence;
 
 use std::fmt;
 use std::num::NonZeroU32;

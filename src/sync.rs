@@ -22,13 +22,13 @@ pub(crate) use {
     index::ReadIndex,
     map::{Place, ShardedMap},
     snapshot::Snapshot,
-    std::sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     std::sync::{Mutex, MutexGuard},
 };
 
 #[cfg(portcullis_loom)]
 pub(crate) use {
-    loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    loom::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     loom::sync::{Mutex, MutexGuard},
     model::{Place, ReadIndex, ShardedMap, Snapshot},
 };

@@ -82,18 +82,20 @@ impl Register {
         carry_out: impl FnOnce(&mut UserState, UserChange) -> R,
     ) -> Result<R, LockError> {
         let mut place = self.users.place(user);
-        let state = match (place.get(), command.org()) {
-            (Some(state), _) => state,
-            // Only who is tracked can be unlocked.
-            (None, None) => return Err(LockError::NotLocked),
-            (None, Some(org)) => {
-                self.count_one_more();
-                place.insert(user, self.newcomer(org))
+        if let Some(state) = place.get() {
+            let done = administer(state, command).map(|change| carry_out(state, change));
+            if state.is_idle() {
+                self.forget(place);
             }
-        };
-        let done = administer(state, command).map(|change| carry_out(state, change));
-        if state.is_idle() {
-            self.forget(place);
+            return done;
+        }
+        // Only who is tracked can be unlocked.
+        let Some(org) = command.org() else { return Err(LockError::NotLocked) };
+        let mut state = self.newcomer(org);
+        let done = administer(&state, command).map(|change| carry_out(&mut state, change));
+        if !state.is_idle() {
+            self.count_one_more();
+            place.insert(user, state);
         }
         done
     }

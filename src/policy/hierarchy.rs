@@ -1,8 +1,8 @@
 //! The policies of one instance: its default, and the overrides of its organizations.
 //!
 //! ```text
-//!   resolve ──► index: org → word ──(absent)──► default: word          hot, no lock
-//!                 │ wide                          │ wide
+//!   resolve ──► presence ──► index: org → word ──► default: word       hot, no lock
+//!                              │ wide              │ wide
 //!   change  ──► ledger: org → record             record (snapshot)     the truth, one writer
 //! ```
 //!
@@ -17,6 +17,7 @@ use std::time::SystemTime;
 
 use super::decide::{PolicyCommand, PolicyEvent, PolicyRecord, decide};
 use super::packed::{pack, unpack};
+use super::presence::Presence;
 use super::{AttemptLimit, Details, LockoutPolicy, Origin, Resolved};
 use crate::error::PolicyError;
 use crate::id::{InstanceId, Keyed, OrgId};
@@ -29,6 +30,7 @@ pub(crate) struct Hierarchy {
     default_changes: AtomicU64,
     default_word: AtomicU64,
     default_record: Snapshot<PolicyRecord>,
+    presence: Presence,
     index: ReadIndex<OrgId>,
     /// Every organization that ever had an override: its sequence outlives a reset.
     ledger: Mutex<BTreeMap<OrgId, PolicyRecord>>,
@@ -43,6 +45,7 @@ impl Hierarchy {
             default_changes: AtomicU64::new(0),
             default_word: AtomicU64::new(pack(default)),
             default_record: Snapshot::new(record),
+            presence: Presence::new(),
             index: ReadIndex::new(),
             ledger: Mutex::new(BTreeMap::new()),
         }
@@ -67,7 +70,9 @@ impl Hierarchy {
     #[inline]
     fn resolve_by(&self, org: &str, digest: u64) -> Resolved {
         let before = self.default_changes.load(Ordering::Acquire);
-        match self.index.get(org, digest).map(unpack) {
+        let present = self.presence.may_hold(digest);
+        let word = if present { self.index.get(org, digest) } else { None };
+        match word.map(unpack) {
             Some(Some(policy)) => return Resolved { policy, origin: Origin::OrgOverride },
             Some(None) => {}
             None => {
@@ -157,10 +162,18 @@ impl Hierarchy {
         let mut ledger = lock(&self.ledger);
         let mut record = ledger.get(org).copied().unwrap_or(PolicyRecord::EMPTY);
         step(&mut record, org, command, stamp, seen, |record| {
-            ledger.insert(org.clone(), *record);
-            match record.policy {
-                Some(policy) => self.index.set(org, pack(policy)),
-                None => self.index.remove(org),
+            let before = ledger.insert(org.clone(), *record).and_then(|before| before.policy);
+            match (before, record.policy) {
+                (None, None) => {}
+                (Some(_), Some(policy)) => self.index.set(org, pack(policy)),
+                (None, Some(policy)) => {
+                    self.presence.add(org.digest());
+                    self.index.set(org, pack(policy));
+                }
+                (Some(_), None) => {
+                    self.index.remove(org);
+                    self.presence.remove(org.digest());
+                }
             }
         })
     }
