@@ -113,7 +113,7 @@ fn any_op(dice: &mut Dice) -> Op {
 
 fn check_random_histories(threads: usize, calls: usize) {
     let mut dice = Dice::new(threads);
-    for _ in 0..scaled(150) {
+    for _ in 0..scaled(60) {
         let mut round = || {
             let limit = u32::try_from(dice.below(4)).unwrap();
             let mut plan = || (0..calls).map(|_| any_op(&mut dice)).collect();
@@ -142,7 +142,7 @@ fn a14_histories_of_four_threads() {
 #[test]
 fn m02_histories_of_guesses_only() {
     let guesses = [Op::Begin(Password, 0), Op::Fail(Password, 0)].repeat(3);
-    for limit in (0..6).cycle().take(scaled(60)) {
+    for limit in (0..6).cycle().take(scaled(30)) {
         let round = |_| Round::new(limit, vec![guesses.clone(); 2]);
         check_all(2, &(0..100).map(round).collect::<Vec<_>>());
     }

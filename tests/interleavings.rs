@@ -248,6 +248,16 @@ fn m09_a_call_that_leaves_no_trace_takes_nobodys_place() {
 }
 
 #[test]
+fn d4_two_events_have_two_positions() {
+    explore(None, || {
+        let engine = engine(1);
+        let other = spawn(&engine, |engine| engine.lock(&org(), &"b".parse().unwrap()));
+        let one = engine.lock(&org(), &user()).unwrap().sequence;
+        assert_eq!(one + other.join().unwrap().unwrap().sequence, 2 + 3);
+    });
+}
+
+#[test]
 fn m38_a_failure_against_a_new_limit() {
     explore(None, || {
         let engine = engine(0);
@@ -295,6 +305,8 @@ fn a14_histories_of_three_threads() {
     linearizable(2, &[&[Op::Lock, Op::Unlock], &[BEGIN, SUCCEED], &[BEGIN, FAIL]]);
     linearizable(2, &[&[Op::Remove, Op::IsLocked], &[BEGIN, CANCEL], &[BEGIN, FAIL]]);
     linearizable(2, &[&[RENEW, Op::Status], &[BEGIN, FAIL, BEGIN], &[BEGIN, FAIL]]);
+    // Whoever has nothing left to remember is forgotten in the same step.
+    linearizable(2, &[&[Op::Status], &[BEGIN, FAIL, BEGIN, SUCCEED], &[Op::Status]]);
 }
 
 // Policies. Each policy's two limits and its flag tell one version, so that a mixture shows.
@@ -333,8 +345,6 @@ fn resolved_meanwhile(
     });
 }
 
-fn nothing(_: &Engine) {}
-
 fn set_default<const VERSION: u32>(engine: &Engine) {
     engine.set_instance_policy(policy(VERSION)).unwrap();
 }
@@ -354,24 +364,22 @@ fn reset(engine: &Engine) {
 use Origin::{InstanceDefault as Default, OrgOverride as Override};
 
 #[test]
-fn p3_p4_the_default_changes() {
-    resolved_meanwhile(2, nothing, &[set_default::<3>], &[(Default, 2), (Default, 3)]);
-    const CHANGES: &[fn(&Engine)] = &[set_default::<{ WIDE + 3 }>];
-    resolved_meanwhile(WIDE + 2, nothing, CHANGES, &[(Default, WIDE + 2), (Default, WIDE + 3)]);
-}
-
-#[test]
 fn p3_p4_the_default_changes_between_narrow_and_wide() {
+    const WIDE_BOTH: &[(Origin, u32)] = &[(Default, WIDE + 2), (Default, WIDE + 4)];
     const CHANGES: &[fn(&Engine)] = &[set_default::<3>, set_default::<{ WIDE + 4 }>];
     const ANSWERS: &[(Origin, u32)] = &[(Default, WIDE + 2), (Default, 3), (Default, WIDE + 4)];
-    resolved_meanwhile(WIDE + 2, nothing, CHANGES, ANSWERS);
+    resolved_meanwhile(WIDE + 2, |_| {}, CHANGES, ANSWERS);
+    resolved_meanwhile(2, |_| {}, &[set_default::<3>], &[(Default, 2), (Default, 3)]);
+    resolved_meanwhile(WIDE + 2, |_| {}, &[set_default::<{ WIDE + 4 }>], WIDE_BOTH);
 }
 
 #[test]
 fn p2_p4_an_override_comes_changes_and_goes() {
+    const WIDE_FIRST: &[(Origin, u32)] = &[(Override, WIDE + 3), (Default, 2)];
     const CHANGES: &[fn(&Engine)] = &[add::<3>, change::<4>, reset];
     const ANSWERS: &[(Origin, u32)] = &[(Default, 2), (Override, 3), (Override, 4), (Default, 2)];
-    resolved_meanwhile(2, nothing, CHANGES, ANSWERS);
+    resolved_meanwhile(2, |_| {}, CHANGES, ANSWERS);
+    resolved_meanwhile(2, add::<{ WIDE + 3 }>, &[reset], WIDE_FIRST);
 }
 
 #[test]
@@ -382,17 +390,10 @@ fn p2_p3_an_override_that_only_changes_never_gives_way() {
 }
 
 #[test]
-fn p2_p4_a_wide_override_is_reset() {
-    const ANSWERS: &[(Origin, u32)] = &[(Override, WIDE + 3), (Default, 2)];
-    resolved_meanwhile(2, add::<{ WIDE + 3 }>, &[reset], ANSWERS);
-}
-
-#[test]
 fn p2_both_levels_change_and_the_default_was_never_in_force() {
-    // Whoever missed the override before it came must not then take the newer default, which this
-    // organization never had.
-    const CHANGES: &[fn(&Engine)] = &[add::<3>, set_default::<4>];
-    resolved_meanwhile(2, nothing, CHANGES, &[(Default, 2), (Override, 3)]);
     const BACK: &[fn(&Engine)] = &[set_default::<4>, reset];
+    // Who missed the override before it came must not take the newer default.
+    const CHANGES: &[fn(&Engine)] = &[add::<3>, set_default::<4>];
+    resolved_meanwhile(2, |_| {}, CHANGES, &[(Default, 2), (Override, 3)]);
     resolved_meanwhile(2, add::<3>, BACK, &[(Override, 3), (Default, 4)]);
 }
