@@ -104,7 +104,7 @@ impl Engine {
     #[inline]
     fn begin_for<'e>(
         &self,
-        engine: EngineRef<'e>,
+        engine: EngineRef<'e, Self>,
         org: &OrgId,
         user: &UserId,
         factor: Factor,
@@ -154,11 +154,6 @@ impl Engine {
             verdict
         });
         settled.unwrap_or(Verdict::Superseded)
-    }
-
-    #[inline]
-    fn release(&self, user: &UserId, ticket: Ticket) {
-        self.register.update(user, |state| state.release(ticket.factor, ticket.epoch));
     }
 
     /// What is on record of a user.
@@ -220,7 +215,7 @@ impl Engine {
 }
 
 /// The event for the trail. A failure that locks is two events; `info` goes into the first.
-fn event_of(change: UserChange, info: &mut Option<Box<AttemptInfo>>) -> Event {
+pub(crate) fn event_of(change: UserChange, info: &mut Option<Box<AttemptInfo>>) -> Event {
     match change {
         UserChange::CheckFailed(factor) => Event::CheckFailed { factor, info: info.take() },
         UserChange::CheckSucceeded(factor) => Event::CheckSucceeded { factor, info: info.take() },

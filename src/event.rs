@@ -3,6 +3,9 @@
 //! Type names and payload fields follow ZITADEL's, so that its tools read the trail. A success
 //! that changes nothing and an attempt that is refused are no events.
 
+#[cfg(feature = "durable")]
+pub(crate) mod stored;
+
 use std::time::SystemTime;
 
 use crate::id::{Actor, InstanceId, OrgId, UserId};
@@ -23,6 +26,17 @@ pub enum Aggregate {
         /// The user.
         user: UserId,
     },
+}
+
+impl Aggregate {
+    /// Whose it is: the instance's id, else the organization's.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        match self {
+            Self::Instance(instance) => instance,
+            Self::Org(org) | Self::User { org, .. } => org,
+        }
+    }
 }
 
 /// What changed.
@@ -55,12 +69,19 @@ pub enum Event {
     CredentialChanged(Factor),
     /// The user was removed and all about it forgotten.
     Removed,
+    /// Something of the host's that the engine orders and does not interpret.
+    Host {
+        /// The type's name.
+        type_name: String,
+        /// What the host has to say, as JSON.
+        payload: Option<String>,
+    },
 }
 
 impl Event {
     /// The type's name in the trail.
     #[must_use]
-    pub const fn type_name(&self) -> &'static str {
+    pub fn type_name(&self) -> &str {
         match self {
             Self::InstancePolicy(PolicyEvent::Added(_)) => "instance.policy.lockout.added",
             Self::InstancePolicy(PolicyEvent::Changed(_)) => "instance.policy.lockout.changed",
@@ -92,6 +113,7 @@ impl Event {
                 Factor::RecoveryCode => "user.human.mfa.recoverycode.added",
             },
             Self::Removed => "user.removed",
+            Self::Host { type_name, .. } => type_name,
         }
     }
 }

@@ -37,26 +37,35 @@
 //! | the calls | [`Engine`], [`EngineBuilder`]; `engine/admin.rs` for administrators |
 //! | what a person may be told | [`PublicAnswer`] |
 //! | events and who sees them | [`Recorded`], [`Observer`] |
+//! | durability | [`DurableEngine`]; the contract of [`journal`]s; `durable/committer.rs` |
 //!
-//! Dependencies point one way: `id`, `clock`, `sync` ← `policy`, `lockout` ← `event` ← `engine`.
+//! Dependencies point one way: `id`, `clock`, `sync` ← `policy`, `lockout` ← `event` ← `engine` ←
+//! `durable` → `journal`.
 //! `policy` and `lockout` hold the pure core: they decide and apply, and neither read a clock nor
 //! do I/O.
 //!
 //! # What it is not
 //!
 //! It verifies no secret, knows no user names, throttles no address and delays no answer. Locks do
-//! not expire: an administrator unlocks. And what this engine holds is in memory.
+//! not expire: an administrator unlocks. What an [`Engine`] holds is in memory; a [`DurableEngine`]
+//! keeps it in a [`journal`].
 
 mod clock;
+#[cfg(feature = "durable")]
+pub mod durable;
 mod engine;
 mod error;
 mod event;
 mod id;
+#[cfg(feature = "durable")]
+pub mod journal;
 mod lockout;
 mod policy;
 mod sync;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+#[cfg(feature = "durable")]
+pub use durable::{DurableBuilder, DurableEngine, Health, WriteError};
 pub use engine::Engine;
 pub use engine::attempt::{Admission, Attempt};
 pub use engine::builder::EngineBuilder;

@@ -163,7 +163,7 @@ fn m02_m27_slots_come_back_once_from_failures_cancels_and_drops() {
         }
         (failed, held)
     });
-    let failed = failed.into_iter().map(|(failed, _held)| failed).sum();
+    let failed: u32 = failed.into_iter().map(|(failed, _held)| failed).sum();
     assert_eq!(engine.status(&user()).failures(Factor::Password), failed);
     // All are settled or dropped now: exactly the rest of a limit is free.
     engine.set_instance_policy(LockoutPolicy::new(failed + 3, 0)).unwrap();

@@ -189,7 +189,7 @@ impl Engine {
     ///
     /// The same.
     pub fn lock_by(&self, actor: &Actor, org: &OrgId, user: &UserId) -> Result<Details, LockError> {
-        self.administer(actor, user, UserCommand::Lock(org))
+        self.administer(actor, user, &UserCommand::Lock(org.clone()))
     }
 
     /// Unlocks a user: all five counters are zero, and attempts begun before are void (rule A8).
@@ -207,7 +207,7 @@ impl Engine {
     ///
     /// The same.
     pub fn unlock_by(&self, actor: &Actor, user: &UserId) -> Result<Details, LockError> {
-        self.administer(actor, user, UserCommand::Unlock)
+        self.administer(actor, user, &UserCommand::Unlock)
     }
 
     /// Says that a user has a new password, a new TOTP secret and so on: the factor's counter is
@@ -237,7 +237,7 @@ impl Engine {
         user: &UserId,
         factor: Factor,
     ) -> Result<Details, LockError> {
-        self.administer(actor, user, UserCommand::CredentialChanged(org, factor))
+        self.administer(actor, user, &UserCommand::CredentialChanged(org.clone(), factor))
     }
 
     /// Forgets a user: lock, counters, organization. Attempts begun before are void, also if a
@@ -261,14 +261,14 @@ impl Engine {
         org: &OrgId,
         user: &UserId,
     ) -> Result<Details, LockError> {
-        self.administer(actor, user, UserCommand::Remove(org))
+        self.administer(actor, user, &UserCommand::Remove(org.clone()))
     }
 
     fn administer(
         &self,
         actor: &Actor,
         user: &UserId,
-        command: UserCommand<'_>,
+        command: &UserCommand,
     ) -> Result<Details, LockError> {
         self.register.administer(user, command, |state, change| {
             let at = self.clock.now();

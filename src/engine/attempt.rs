@@ -80,7 +80,7 @@ impl Admission<'_> {
 /// ```
 #[must_use = "an attempt that is dropped is cancelled: settle it after the check"]
 pub struct Attempt<'e> {
-    engine: EngineRef<'e>,
+    engine: EngineRef<'e, Engine>,
     user: UserId,
     ticket: Ticket,
     info: Option<Box<AttemptInfo>>,
@@ -89,7 +89,7 @@ pub struct Attempt<'e> {
 
 impl<'e> Attempt<'e> {
     #[inline]
-    pub(super) fn new(engine: EngineRef<'e>, user: UserId, ticket: Ticket) -> Self {
+    pub(super) fn new(engine: EngineRef<'e, Engine>, user: UserId, ticket: Ticket) -> Self {
         Self { engine, user, ticket, info: None, settled: false }
     }
 
@@ -136,7 +136,7 @@ impl<'e> Attempt<'e> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.settled {
-            self.engine.release(&self.user, self.ticket);
+            self.engine.register.release(&self.user, self.ticket);
         }
     }
 }
@@ -151,16 +151,16 @@ impl fmt::Debug for Attempt<'_> {
 }
 
 /// The engine of an attempt, borrowed or shared.
-pub(super) enum EngineRef<'e> {
-    Borrowed(&'e Engine),
-    Owned(Arc<Engine>),
+pub(crate) enum EngineRef<'e, E> {
+    Borrowed(&'e E),
+    Owned(Arc<E>),
 }
 
-impl Deref for EngineRef<'_> {
-    type Target = Engine;
+impl<E> Deref for EngineRef<'_, E> {
+    type Target = E;
 
     #[inline]
-    fn deref(&self) -> &Engine {
+    fn deref(&self) -> &E {
         match self {
             Self::Borrowed(engine) => engine,
             Self::Owned(engine) => engine,

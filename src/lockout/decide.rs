@@ -68,17 +68,17 @@ pub(crate) fn settle(
 }
 
 /// An administrator's command on a user.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum UserCommand<'a> {
-    Lock(&'a OrgId),
+#[derive(Clone, Debug)]
+pub(crate) enum UserCommand {
+    Lock(OrgId),
     Unlock,
-    CredentialChanged(&'a OrgId, Factor),
-    Remove(&'a OrgId),
+    CredentialChanged(OrgId, Factor),
+    Remove(OrgId),
 }
 
-impl<'a> UserCommand<'a> {
+impl UserCommand {
     /// The organization that the caller names.
-    pub(crate) fn org(self) -> Option<&'a OrgId> {
+    pub(crate) fn org(&self) -> Option<&OrgId> {
         match self {
             Self::Lock(org) | Self::CredentialChanged(org, _) | Self::Remove(org) => Some(org),
             Self::Unlock => None,
@@ -89,7 +89,7 @@ impl<'a> UserCommand<'a> {
 /// What a command does to a user (rules A8 to A11). One who is not tracked has an empty state.
 pub(crate) fn administer(
     state: &UserState,
-    command: UserCommand<'_>,
+    command: &UserCommand,
 ) -> Result<UserChange, LockError> {
     if command.org().is_some_and(|org| state.org() != org) {
         return Err(LockError::OrgMismatch);
@@ -99,7 +99,7 @@ pub(crate) fn administer(
         UserCommand::Lock(_) => Ok(UserChange::Locked(LockCause::Administrator)),
         UserCommand::Unlock if state.is_locked() => Ok(UserChange::Unlocked),
         UserCommand::Unlock => Err(LockError::NotLocked),
-        UserCommand::CredentialChanged(_, factor) => Ok(UserChange::CredentialChanged(factor)),
+        UserCommand::CredentialChanged(_, factor) => Ok(UserChange::CredentialChanged(*factor)),
         UserCommand::Remove(_) => Ok(UserChange::Removed),
     }
 }

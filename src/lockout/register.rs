@@ -4,8 +4,13 @@
 //! epoch in flight, or a lock (rule A13). Nothing else ever removes a state: no cache evicts one
 //! (Argo CD CVE-2024-21662), and a cap refuses newcomers instead.
 
+#[cfg(feature = "durable")]
+use std::time::SystemTime;
+
 use super::Factor;
-use super::decide::{UserCommand, administer};
+use super::decide::{Ticket, UserCommand, administer};
+#[cfg(feature = "durable")]
+use super::state::Kept;
 use super::state::{Claim, Epoch, UserChange, UserState};
 use super::{Lock, Refusal, UserStatus};
 use crate::error::LockError;
@@ -73,12 +78,18 @@ impl Register {
         Some(answer)
     }
 
+    /// Gives an attempt's slot back.
+    #[inline]
+    pub(crate) fn release(&self, user: &UserId, ticket: Ticket) {
+        self.update(user, |state| state.release(ticket.factor, ticket.epoch));
+    }
+
     /// Decides an administrator's command on a user, tracked or not, and has `carry_out` apply it:
     /// to the user's state, or to that of one who is tracked from now on if it leaves a trace.
     pub(crate) fn administer<R>(
         &self,
         user: &UserId,
-        command: UserCommand<'_>,
+        command: &UserCommand,
         carry_out: impl FnOnce(&mut UserState, UserChange) -> R,
     ) -> Result<R, LockError> {
         let mut place = self.users.place(user);
@@ -94,10 +105,66 @@ impl Register {
         let mut state = self.newcomer(org);
         let done = administer(&state, command).map(|change| carry_out(&mut state, change));
         if !state.is_idle() {
-            self.count_one_more();
-            place.insert(user, state);
+            self.insert(&mut place, user, state);
         }
         done
+    }
+
+    /// A copy of what is held of a user.
+    #[cfg(feature = "durable")]
+    pub(crate) fn copy_of(&self, user: &UserId) -> Option<UserState> {
+        self.users.read(user, UserState::clone)
+    }
+
+    /// Whether an attempt is a success that changes nothing, and gives its slot back if so.
+    #[cfg(feature = "durable")]
+    #[inline]
+    pub(crate) fn settle_clean(&self, user: &UserId, ticket: Ticket) -> bool {
+        let clean = self.update(user, |state| {
+            let clean = !state.is_locked()
+                && state.is_current(ticket.factor, ticket.epoch)
+                && state.failures(ticket.factor) == 0;
+            if clean {
+                state.release(ticket.factor, ticket.epoch);
+            }
+            clean
+        });
+        clean.unwrap_or(false)
+    }
+
+    /// Takes a user's event over that was decided elsewhere. No cap refuses it.
+    #[cfg(feature = "durable")]
+    pub(crate) fn apply(&self, org: &OrgId, user: &UserId, change: UserChange, at: SystemTime) {
+        let mut place = self.users.place(user);
+        let epoch = self.epoch_for(change);
+        if let Some(state) = place.get() {
+            state.apply(change, at, epoch);
+            if state.is_idle() {
+                self.forget(place);
+            }
+            return;
+        }
+        let mut state = self.newcomer(org);
+        state.apply(change, at, epoch);
+        if !state.is_idle() {
+            self.insert(&mut place, user, state);
+        }
+    }
+
+    /// Tracks a user, who was not, with what a checkpoint holds of it.
+    #[cfg(feature = "durable")]
+    pub(crate) fn restore(&self, user: &UserId, kept: Kept) {
+        let state = kept.state(self.epoch.load(Ordering::Relaxed));
+        let mut place = self.users.place(user);
+        if place.get().is_none() {
+            self.insert(&mut place, user, state);
+        }
+    }
+
+    /// The ids of all who are tracked.
+    #[cfg(feature = "durable")]
+    pub(crate) fn users(&self) -> Vec<UserId> {
+        self.users.pick(|user, _| Some(user.clone()))
     }
 
     /// An epoch that no attempt has, if the change begins one.
@@ -157,10 +224,11 @@ impl Register {
         cap.tracked.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
-    /// Counts a newcomer whom no cap refuses.
-    fn count_one_more(&self) {
+    /// Tracks a newcomer whom no cap refuses.
+    fn insert(&self, place: &mut Place<'_, UserId, UserState>, user: &UserId, state: UserState) {
         if let Some(cap) = &self.cap {
             cap.tracked.fetch_add(1, Ordering::Relaxed);
         }
+        place.insert(user, state);
     }
 }

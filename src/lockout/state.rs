@@ -238,6 +238,35 @@ impl UserState {
     }
 }
 
+/// What outlives the process of a user's state: all but the attempts in flight and their epochs.
+#[cfg(feature = "durable")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) org: OrgId,
+    pub(crate) lock: Option<(SystemTime, LockCause)>,
+    /// In the order of [`Factor::ALL`].
+    pub(crate) failures: [u32; 5],
+}
+
+#[cfg(feature = "durable")]
+impl Kept {
+    /// `None` for a state that only attempts in flight keep alive.
+    pub(crate) fn of(state: &UserState) -> Option<Self> {
+        let failures = Factor::ALL.map(|factor| state.failures(factor));
+        let kept = Self { org: state.org.clone(), lock: state.lock, failures };
+        (kept.lock.is_some() || failures != [0; 5]).then_some(kept)
+    }
+
+    pub(crate) fn state(self, epoch: Epoch) -> UserState {
+        let mut state = UserState::new(self.org, epoch);
+        state.lock = self.lock;
+        for (factor, failures) in Factor::ALL.into_iter().zip(self.failures) {
+            state.counters.get_mut(factor).failures = failures;
+        }
+        state
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

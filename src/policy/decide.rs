@@ -31,9 +31,12 @@ pub enum PolicyEvent {
 pub(crate) struct PolicyRecord {
     /// `None` once reset; the sequence stays.
     pub(crate) policy: Option<LockoutPolicy>,
+    /// The level's sequence at the last change of its policy.
     pub(crate) sequence: u64,
-    created_at: SystemTime,
-    changed_at: SystemTime,
+    /// The level's sequence, which a host's own events move too.
+    pub(crate) last_sequence: u64,
+    pub(crate) created_at: SystemTime,
+    pub(crate) changed_at: SystemTime,
 }
 
 impl PolicyRecord {
@@ -41,6 +44,7 @@ impl PolicyRecord {
     pub(crate) const EMPTY: Self = Self {
         policy: None,
         sequence: 0,
+        last_sequence: 0,
         created_at: SystemTime::UNIX_EPOCH,
         changed_at: SystemTime::UNIX_EPOCH,
     };
@@ -65,7 +69,24 @@ impl PolicyRecord {
             PolicyEvent::Removed => None,
         };
         self.changed_at = at;
-        self.sequence = self.sequence.saturating_add(1);
+        self.last_sequence = self.last_sequence.saturating_add(1);
+        self.sequence = self.last_sequence;
+    }
+}
+
+impl PolicyRecord {
+    /// The record after an event of the host's at the same level.
+    #[cfg(feature = "durable")]
+    pub(crate) fn with_one_more(mut self) -> Self {
+        self.last_sequence = self.last_sequence.saturating_add(1);
+        self
+    }
+
+    /// The record that an event leaves behind.
+    #[cfg(feature = "durable")]
+    pub(crate) fn after(mut self, event: PolicyEvent, at: SystemTime) -> Self {
+        self.apply(event, at);
+        self
     }
 }
 

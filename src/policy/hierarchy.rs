@@ -33,8 +33,10 @@ pub(crate) struct Hierarchy {
     presence: Presence,
     index: ReadIndex<OrgId>,
     /// Every organization that ever had an override: its sequence outlives a reset.
-    ledger: Mutex<BTreeMap<OrgId, PolicyRecord>>,
+    ledger: Mutex<Ledger>,
 }
+
+type Ledger = BTreeMap<OrgId, PolicyRecord>;
 
 impl Hierarchy {
     pub(crate) fn new(instance: InstanceId, default: LockoutPolicy, at: SystemTime) -> Self {
@@ -133,6 +135,23 @@ impl Hierarchy {
         ledger.iter().filter_map(|(org, record)| Some((org.clone(), record.policy?))).collect()
     }
 
+    /// The instance default's record.
+    pub(crate) fn default_record(&self) -> PolicyRecord {
+        self.default_record.read(PolicyRecord::clone)
+    }
+
+    /// Every organization that ever had an override.
+    #[cfg(feature = "durable")]
+    pub(crate) fn known_orgs(&self) -> Vec<OrgId> {
+        lock(&self.ledger).keys().cloned().collect()
+    }
+
+    /// An organization's record, empty if it never had an override.
+    #[cfg(feature = "durable")]
+    pub(crate) fn override_record(&self, org: &OrgId) -> PolicyRecord {
+        lock(&self.ledger).get(org).copied().unwrap_or(PolicyRecord::EMPTY)
+    }
+
     /// Carries a command on the instance default out. `stamp` tells the time of the event, `seen`
     /// is told of it while no other change can come between.
     pub(crate) fn change_default(
@@ -141,14 +160,13 @@ impl Hierarchy {
         stamp: impl FnOnce() -> SystemTime,
         seen: impl FnOnce(PolicyEvent, u64, SystemTime),
     ) -> Result<Details, PolicyError> {
-        let _one_writer = lock(&self.ledger);
-        let mut record = self.default_record.read(PolicyRecord::clone);
-        let details = step(&mut record, &self.instance, command, stamp, seen, |record| {
-            self.default_changes.fetch_add(1, Ordering::Release);
-            self.default_record.replace(*record);
-            self.default_word.store(pack(policy_of_default(record)), Ordering::Release);
-        })?;
-        Ok(details)
+        let ledger = lock(&self.ledger);
+        let mut record = self.default_record();
+        if let Some((event, at)) = step(&mut record, command, stamp)? {
+            self.publish_default(&ledger, record);
+            seen(event, record.sequence, at);
+        }
+        Ok(record.details(&self.instance))
     }
 
     /// Carries a command on an organization's override out, likewise.
@@ -161,40 +179,58 @@ impl Hierarchy {
     ) -> Result<Details, PolicyError> {
         let mut ledger = lock(&self.ledger);
         let mut record = ledger.get(org).copied().unwrap_or(PolicyRecord::EMPTY);
-        step(&mut record, org, command, stamp, seen, |record| {
-            let before = ledger.insert(org.clone(), *record).and_then(|before| before.policy);
-            match (before, record.policy) {
-                (None, None) => {}
-                (Some(_), Some(policy)) => self.index.set(org, pack(policy)),
-                (None, Some(policy)) => {
-                    self.presence.add(org.digest());
-                    self.index.set(org, pack(policy));
-                }
-                (Some(_), None) => {
-                    self.index.remove(org);
-                    self.presence.remove(org.digest());
-                }
+        if let Some((event, at)) = step(&mut record, command, stamp)? {
+            self.publish_override(&mut ledger, org, record);
+            seen(event, record.sequence, at);
+        }
+        Ok(record.details(org))
+    }
+
+    /// Puts a record in the place of the instance default's.
+    #[cfg(feature = "durable")]
+    pub(crate) fn set_default_record(&self, record: PolicyRecord) {
+        self.publish_default(&lock(&self.ledger), record);
+    }
+
+    /// Puts a record in the place of an organization's.
+    #[cfg(feature = "durable")]
+    pub(crate) fn set_override_record(&self, org: &OrgId, record: PolicyRecord) {
+        self.publish_override(&mut lock(&self.ledger), org, record);
+    }
+
+    fn publish_default(&self, _held: &Ledger, record: PolicyRecord) {
+        self.default_changes.fetch_add(1, Ordering::Release);
+        self.default_record.replace(record);
+        self.default_word.store(pack(policy_of_default(&record)), Ordering::Release);
+    }
+
+    fn publish_override(&self, ledger: &mut Ledger, org: &OrgId, record: PolicyRecord) {
+        let before = ledger.insert(org.clone(), record).and_then(|before| before.policy);
+        match (before, record.policy) {
+            (None, None) => {}
+            (Some(_), Some(policy)) => self.index.set(org, pack(policy)),
+            (None, Some(policy)) => {
+                self.presence.add(org.digest());
+                self.index.set(org, pack(policy));
             }
-        })
+            (Some(_), None) => {
+                self.index.remove(org);
+                self.presence.remove(org.digest());
+            }
+        }
     }
 }
 
-/// Decides, applies, publishes and tells: the one way in which a policy changes.
+/// Decides and applies; the event and its time, if there is one.
 fn step(
     record: &mut PolicyRecord,
-    owner: &str,
     command: PolicyCommand,
     stamp: impl FnOnce() -> SystemTime,
-    seen: impl FnOnce(PolicyEvent, u64, SystemTime),
-    publish: impl FnOnce(&PolicyRecord),
-) -> Result<Details, PolicyError> {
-    if let Some(event) = decide(record.policy, command)? {
-        let at = stamp();
-        record.apply(event, at);
-        publish(record);
-        seen(event, record.sequence, at);
-    }
-    Ok(record.details(owner))
+) -> Result<Option<(PolicyEvent, SystemTime)>, PolicyError> {
+    let Some(event) = decide(record.policy, command)? else { return Ok(None) };
+    let at = stamp();
+    record.apply(event, at);
+    Ok(Some((event, at)))
 }
 
 /// The default exists from the first event on and no command removes it (rule P1).

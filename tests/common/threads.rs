@@ -195,7 +195,7 @@ impl Record {
             }
             Event::Removed => *self = Self::default(),
             Event::CredentialChanged(factor) => self.failures[*factor as usize] = 0,
-            Event::InstancePolicy(_) | Event::OrgPolicy(_) => {}
+            Event::InstancePolicy(_) | Event::OrgPolicy(_) | Event::Host { .. } => {}
         }
     }
 

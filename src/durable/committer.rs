@@ -1,0 +1,270 @@
+//! The committer: the one task that appends. It takes all that waits, decides it in order against
+//! the head that memory reflects, appends the batch expecting that head, and only then applies it
+//! to memory and answers.
+//!
+//! ```text
+//!   waiting ──► draft ──► append ──Ok──────► apply ──► answer
+//!                 ▲          │Behind: hold the head, apply what came between, decide anew
+//!                 └──────────┤InDoubt: send the same again until it is known
+//!                            └Unavailable: answer the fault, admit nobody, probe until it writes
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::Shared;
+use super::command::Command;
+use super::draft::{Decided, Draft};
+use super::snapshot::Snapshots;
+use crate::event::Recorded;
+use crate::journal::{AppendError, Batch, Held, JournalError, Position};
+
+/// The most commands in a batch: enough to share a sync widely, few enough to answer soon.
+const BATCH_LIMIT: usize = 512;
+/// How long to wait before asking a journal again that could not write: first, and at most.
+const RETRY_FIRST: Duration = Duration::from_millis(10);
+const RETRY_LONGEST: Duration = Duration::from_millis(500);
+/// How many events to read at a time.
+pub(super) const PAGE: usize = 4096;
+
+pub(super) struct Committer {
+    shared: Arc<Shared>,
+    waiting: mpsc::Receiver<Command>,
+    writer: u64,
+    batches: u64,
+    snapshots: Snapshots,
+}
+
+impl Committer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        waiting: mpsc::Receiver<Command>,
+        writer: u64,
+        snapshots: Snapshots,
+    ) -> Self {
+        Self { shared, waiting, writer, batches: 0, snapshots }
+    }
+
+    /// Works until every sender is gone and all that waited is answered.
+    pub(super) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH_LIMIT);
+        loop {
+            let known = self.shared.memory.position();
+            let shared = Arc::clone(&self.shared);
+            tokio::select! {
+                biased;
+                taken = self.waiting.recv_many(&mut batch, BATCH_LIMIT) => {
+                    if taken == 0 {
+                        break;
+                    }
+                    self.commit(&mut batch).await;
+                }
+                () = shared.closing.notified() => self.waiting.close(),
+                () = shared.journal.changed(known) => {
+                    if let Err(fault) = self.catch_up().await {
+                        self.recover(&fault).await;
+                    }
+                }
+                () = std::future::ready(()), if self.snapshots.is_under_way() => {}
+            }
+            self.snapshots.advance(&self.shared).await;
+        }
+        self.snapshots.finish(&self.shared).await;
+        self.shared.journal.release();
+    }
+
+    /// Decides, appends, applies and answers a batch, whatever comes between.
+    async fn commit(&mut self, commands: &mut Vec<Command>) {
+        match self.try_commit(commands).await {
+            Ok(()) => commands.drain(..).for_each(|command| command.tell(None)),
+            Err(fault) => {
+                self.fail(commands, &fault);
+                self.recover(&fault).await;
+            }
+        }
+    }
+
+    async fn try_commit(&mut self, commands: &mut Vec<Command>) -> Result<(), JournalError> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let Decided { events, ends } = self.decide(commands);
+            if events.is_empty() {
+                // Nothing to write: the answers stand if memory has seen all there is (rule D7).
+                let head = shared.journal.head().await?;
+                if head <= shared.memory.position() {
+                    self.apply(commands, &ends, &[]);
+                    return Ok(());
+                }
+                self.catch_up().await?;
+                continue;
+            }
+            let expected = shared.memory.position();
+            let batch = self.batch(events);
+            match shared.journal.append(expected, &batch).await {
+                Ok(_) => {
+                    self.apply(commands, &ends, &batch.events);
+                    return Ok(());
+                }
+                Err(AppendError::Behind) => {
+                    let held = shared.journal.hold(expected).await?;
+                    if self.commit_held(commands, held).await? {
+                        return Ok(());
+                    }
+                }
+                Err(AppendError::InDoubt(_)) => {
+                    if self.resolve(commands, &ends, expected, &batch).await {
+                        return Ok(());
+                    }
+                }
+                Err(AppendError::Unavailable(cause)) => {
+                    return Err(JournalError::Unavailable(cause));
+                }
+            }
+        }
+    }
+
+    /// Commits with the head held; whether that was the end of it.
+    async fn commit_held(
+        &mut self,
+        commands: &mut Vec<Command>,
+        held: Box<dyn Held + '_>,
+    ) -> Result<bool, JournalError> {
+        self.shared.memory.apply_all(held.events());
+        let Decided { events, ends } = self.decide(commands);
+        if events.is_empty() {
+            drop(held);
+            self.apply(commands, &ends, &[]);
+            return Ok(true);
+        }
+        let expected = self.shared.memory.position();
+        let batch = self.batch(events);
+        match held.append(&batch).await {
+            Ok(_) => {
+                self.apply(commands, &ends, &batch.events);
+                Ok(true)
+            }
+            // The hold was lost: begin again.
+            Err(AppendError::Behind) => Ok(false),
+            Err(AppendError::InDoubt(_)) => {
+                Ok(self.resolve(commands, &ends, expected, &batch).await)
+            }
+            Err(AppendError::Unavailable(cause)) => Err(JournalError::Unavailable(cause)),
+        }
+    }
+
+    /// Sends the same batch again until it is known whether it is in the journal; whether it is.
+    /// Callers are told of the fault if that takes more than one try, for they hold slots.
+    async fn resolve(
+        &mut self,
+        commands: &mut Vec<Command>,
+        ends: &[usize],
+        expected: Position,
+        batch: &Batch,
+    ) -> bool {
+        let mut pause = Duration::ZERO;
+        loop {
+            tokio::time::sleep(pause).await;
+            match self.shared.journal.append(expected, batch).await {
+                Ok(_) => {
+                    self.apply(commands, ends, &batch.events);
+                    self.shared.set_healthy(true);
+                    return true;
+                }
+                Err(AppendError::Behind) => {
+                    self.shared.set_healthy(true);
+                    return false;
+                }
+                Err(AppendError::InDoubt(cause) | AppendError::Unavailable(cause)) => {
+                    self.fail(commands, &JournalError::Unavailable(cause));
+                }
+            }
+            if self.waiting.is_closed() {
+                // Nobody waits any more, and whoever opens the journal next sees what is in it.
+                return false;
+            }
+            pause = pause.saturating_mul(2).clamp(RETRY_FIRST, RETRY_LONGEST);
+        }
+    }
+
+    fn decide(&self, commands: &mut [Command]) -> Decided {
+        Draft::new(&self.shared.memory, self.shared.clock.now()).decide_all(commands)
+    }
+
+    fn batch(&mut self, events: Vec<Recorded>) -> Batch {
+        self.batches = self.batches.saturating_add(1);
+        Batch { writer: self.writer, number: self.batches, events }
+    }
+
+    /// Shows memory what is in the journal now. An attempt's slot is given back in the same step as
+    /// its failure is counted: in between, one more would be let in.
+    fn apply(&self, commands: &[Command], ends: &[usize], events: &[Recorded]) {
+        let memory = &self.shared.memory;
+        let mut rest = events;
+        let mut start = 0_usize;
+        for (command, end) in commands.iter().zip(ends) {
+            let (mine, others) =
+                rest.split_at_checked(end.saturating_sub(start)).unwrap_or_default();
+            (start, rest) = (*end, others);
+            match command {
+                Command::Settle(settle) => memory.settle(&settle.user, settle.ticket, mine),
+                _ => memory.apply_all(mine),
+            }
+        }
+        // Whatever no waiting command stands for any more, see `resolve`.
+        memory.apply_all(rest);
+        self.shared.appended.send_replace(memory.position());
+    }
+
+    /// Answers the fault to all who wait, and admits nobody from now on.
+    fn fail(&mut self, commands: &mut Vec<Command>, fault: &JournalError) {
+        self.shared.set_healthy(false);
+        while let Ok(command) = self.waiting.try_recv() {
+            commands.push(command);
+        }
+        for command in commands.drain(..) {
+            if let Command::Settle(settle) = &command {
+                self.shared.memory.register.release(&settle.user, settle.ticket);
+            }
+            command.tell(Some(fault));
+        }
+    }
+
+    /// Probes until the journal writes again and memory has seen all that is in it (rule D3).
+    async fn recover(&mut self, fault: &JournalError) {
+        self.shared.set_healthy(false);
+        let (mut fault, mut pause) = (fault.clone(), RETRY_FIRST);
+        loop {
+            self.fail(&mut Vec::new(), &fault);
+            if self.waiting.is_closed() && self.waiting.is_empty() {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(RETRY_LONGEST);
+            let probed = self.shared.journal.probe().await;
+            let again = match probed {
+                Ok(()) => self.catch_up().await,
+                Err(fault) => Err(fault),
+            };
+            match again {
+                Ok(()) => break,
+                Err(now) => fault = now,
+            }
+        }
+        self.shared.set_healthy(true);
+    }
+
+    /// Applies what others have appended.
+    async fn catch_up(&self) -> Result<(), JournalError> {
+        let shared = &self.shared;
+        loop {
+            let events = shared.journal.read_after(shared.memory.position(), PAGE).await?;
+            shared.memory.apply_all(&events);
+            if events.len() < PAGE {
+                shared.appended.send_replace(shared.memory.position());
+                return Ok(());
+            }
+        }
+    }
+}

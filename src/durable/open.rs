@@ -1,0 +1,247 @@
+//! Opening: from a journal to an engine that has seen all of it.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::committer::{Committer, PAGE};
+use super::memory::Memory;
+use super::snapshot::{Included, Snapshots, restore};
+use super::{DurableEngine, Shared};
+use crate::clock::{Clock, SystemClock};
+use crate::event::{Aggregate, Event, Recorded};
+use crate::id::{Actor, InstanceId};
+use crate::journal::{AppendError, Batch, Journal, JournalError, Position};
+use crate::policy::LockoutPolicy;
+use crate::policy::decide::PolicyEvent;
+
+/// How many commands may wait for the journal; more are refused.
+const QUEUE: usize = 65_536;
+
+/// What a durable engine is built of; see [`DurableEngine::builder`].
+#[derive(Clone)]
+#[must_use = "an engine is opened by `open` or `open_existing`"]
+pub struct DurableBuilder {
+    clock: Arc<dyn Clock>,
+    capacity: Option<usize>,
+    shards: usize,
+    queue: usize,
+}
+
+impl DurableEngine {
+    /// Opens the engine of an instance on its journal. A new journal gets `default` as the
+    /// instance's policy; in one that exists its own stands.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::OtherInstance`], or the journal's own: whatever it holds that cannot be read
+    /// stops the opening.
+    pub async fn open(
+        instance: InstanceId,
+        default: LockoutPolicy,
+        journal: impl Journal,
+    ) -> Result<Self, JournalError> {
+        Self::builder().open(instance, default, journal).await
+    }
+
+    /// Opens the engine of a journal that exists. Never creates one.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Missing`] if it is empty, or as [`DurableEngine::open`].
+    pub async fn open_existing(journal: impl Journal) -> Result<Self, JournalError> {
+        Self::builder().open_existing(journal).await
+    }
+
+    /// A durable engine with more to choose.
+    pub fn builder() -> DurableBuilder {
+        let clock = Arc::new(SystemClock);
+        DurableBuilder { clock, capacity: None, shards: 256, queue: QUEUE }
+    }
+}
+
+impl DurableBuilder {
+    /// The clock to stamp events with; without this call, the system's.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The most users to track; see [`EngineBuilder::capacity`](crate::EngineBuilder::capacity).
+    pub fn capacity(mut self, users: usize) -> Self {
+        self.capacity = Some(users);
+        self
+    }
+
+    /// Over how many shards users are spread; see
+    /// [`EngineBuilder::shards`](crate::EngineBuilder::shards).
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// How many commands may wait for the journal, at least 1; without this call, 65,536. More are
+    /// [`JournalError::Overloaded`].
+    pub fn queue(mut self, commands: usize) -> Self {
+        self.queue = commands.clamp(1, usize::MAX >> 4);
+        self
+    }
+
+    /// As [`DurableEngine::open`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn open(
+        self,
+        instance: InstanceId,
+        default: LockoutPolicy,
+        journal: impl Journal,
+    ) -> Result<DurableEngine, JournalError> {
+        self.start(Some((instance, default)), Box::new(journal)).await
+    }
+
+    /// As [`DurableEngine::open_existing`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn open_existing(self, journal: impl Journal) -> Result<DurableEngine, JournalError> {
+        self.start(None, Box::new(journal)).await
+    }
+
+    /// Starts the committer on a thread of its own, which a journal may block, and has it open.
+    async fn start(
+        self,
+        create: Option<(InstanceId, LockoutPolicy)>,
+        journal: Box<dyn Journal>,
+    ) -> Result<DurableEngine, JournalError> {
+        let (queue, waiting) = mpsc::channel(self.queue);
+        let (opened, opening) = oneshot::channel();
+        let thread = move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let _ = opened.send(Err(unstarted(&error)));
+                    return;
+                }
+            };
+            runtime.block_on(async move {
+                let writer = RandomState::new().build_hasher().finish();
+                match self.load(create, journal, writer).await {
+                    Err(fault) => drop(opened.send(Err(fault))),
+                    Ok((shared, checkpoint)) => {
+                        let shared = Arc::new(shared);
+                        let snapshots = Snapshots::new(writer, checkpoint);
+                        let committer =
+                            Committer::new(Arc::clone(&shared), waiting, writer, snapshots);
+                        if opened.send(Ok(shared)).is_ok() {
+                            committer.run().await;
+                        }
+                    }
+                }
+            });
+        };
+        let committer = std::thread::Builder::new()
+            .name(String::from("portcullis-committer"))
+            .spawn(thread)
+            .map_err(|error| unstarted(&error))?;
+        let shared = opening.await.unwrap_or(Err(JournalError::Closed))?;
+        Ok(DurableEngine { shared, queue, committer: Mutex::new(Some(committer)) })
+    }
+
+    /// Reads a journal into memory; also the position of the checkpoint that it began from.
+    async fn load(
+        self,
+        create: Option<(InstanceId, LockoutPolicy)>,
+        journal: Box<dyn Journal>,
+        writer: u64,
+    ) -> Result<(Shared, Position), JournalError> {
+        if journal.head().await? == 0 {
+            let Some((instance, default)) = &create else {
+                return Err(JournalError::Missing {
+                    journal: String::from("this place"),
+                    cause: String::from("no engine has written to it yet"),
+                });
+            };
+            found(&*journal, writer, instance, *default, &*self.clock).await?;
+        }
+        let instance = journal.instance().await?;
+        if let Some((asked, _)) = create
+            && asked != instance
+        {
+            return Err(JournalError::OtherInstance { found: instance, asked });
+        }
+        let memory = Memory::new(instance, self.shards, self.capacity);
+        let included = match journal.checkpoint().await? {
+            Some(checkpoint) => restore(&memory, checkpoint)?,
+            None => Included::default(),
+        };
+        let begun = memory.position();
+        loop {
+            let page = journal.read_after(memory.position(), PAGE).await?;
+            for recorded in &page {
+                if included.includes(recorded) {
+                    memory.set_position(recorded.position);
+                } else {
+                    memory.apply(recorded);
+                }
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        let shared = Shared {
+            appended: watch::Sender::new(memory.position()),
+            memory,
+            journal,
+            clock: self.clock,
+            healthy: AtomicBool::new(true),
+            closing: Notify::new(),
+        };
+        Ok((shared, begun))
+    }
+}
+
+/// Writes the first event, the instance's policy, unless another engine is quicker.
+async fn found(
+    journal: &dyn Journal,
+    writer: u64,
+    instance: &InstanceId,
+    default: LockoutPolicy,
+    clock: &dyn Clock,
+) -> Result<(), JournalError> {
+    let first = Recorded {
+        position: 1,
+        sequence: 1,
+        at: clock.now(),
+        actor: Actor::system(),
+        aggregate: Aggregate::Instance(instance.clone()),
+        event: Event::InstancePolicy(PolicyEvent::Added(default)),
+    };
+    let batch = Batch { writer, number: 0, events: vec![first] };
+    loop {
+        return match journal.append(0, &batch).await {
+            Ok(_) | Err(AppendError::Behind) => Ok(()),
+            Err(AppendError::InDoubt(_)) => continue,
+            Err(AppendError::Unavailable(cause)) => Err(JournalError::Unavailable(cause)),
+        };
+    }
+}
+
+fn unstarted(error: &std::io::Error) -> JournalError {
+    JournalError::Unavailable(format!("the committer's thread could not be started: {error}"))
+}
+
+impl fmt::Debug for DurableBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DurableBuilder")
+            .field("capacity", &self.capacity)
+            .field("shards", &self.shards)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}
