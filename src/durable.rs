@@ -136,7 +136,7 @@ impl DurableEngine {
         }
         let memory = &self.shared.memory;
         match memory.register.claim(org, user, factor, || memory.limit(org, factor)) {
-            Claim::Admitted(epoch) => {
+            Claim::Admitted(epoch, _) => {
                 Admission::Admitted(Attempt::new(engine, user.clone(), Ticket { factor, epoch }))
             }
             Claim::Locked(since, cause) => {

@@ -16,12 +16,12 @@ use std::time::SystemTime;
 use crate::clock::Clock;
 use crate::event::{Aggregate, Event, Recorded};
 use crate::id::{Actor, InstanceId, OrgId, UserId};
-use crate::lockout::decide::{Outcome, Settlement, Ticket, settle};
+use crate::lockout::decide::{Judgement, Outcome, Settlement, Ticket, settle};
 use crate::lockout::register::Register;
 use crate::lockout::state::{Claim, UserChange};
 use crate::lockout::{AttemptInfo, Factor, Lock, UserStatus, Verdict};
-use crate::policy::hierarchy::Hierarchy;
-use crate::policy::{LockoutPolicy, Resolved};
+use crate::policy::hierarchy::{Hierarchy, Moment};
+use crate::policy::{AttemptLimit, LockoutPolicy, Resolved};
 use crate::sync::{AtomicU64, Ordering};
 use attempt::{Admission, Attempt, EngineRef};
 use builder::EngineBuilder;
@@ -109,9 +109,11 @@ impl Engine {
         user: &UserId,
         factor: Factor,
     ) -> Admission<'e> {
+        let now = self.hierarchy.moment();
         match self.register.claim(org, user, factor, || self.hierarchy.limit(org, factor)) {
-            Claim::Admitted(epoch) => {
-                Admission::Admitted(Attempt::new(engine, user.clone(), Ticket { factor, epoch }))
+            Claim::Admitted(epoch, limit) => {
+                let ticket = Ticket { factor, epoch };
+                Admission::Admitted(Attempt::new(engine, user.clone(), ticket, (now, limit)))
             }
             Claim::Locked(since, cause) => {
                 // Claimed under this organization, so it is the user's.
@@ -127,33 +129,46 @@ impl Engine {
         &self,
         user: &UserId,
         ticket: Ticket,
+        limit_then: (Moment, AttemptLimit),
         outcome: Outcome,
         mut info: Option<Box<AttemptInfo>>,
     ) -> Verdict {
-        let settled = self.register.update(user, |state| {
-            let limit = || self.hierarchy.limit(state.org(), ticket.factor);
-            let Settlement { verdict, changes } = settle(state, ticket, outcome, limit);
-            state.release(ticket.factor, ticket.epoch);
-            let at = self.time_of(changes);
-            if let [Some(change), after] = changes {
+        let mut place = self.register.place(user);
+        let Some(state) = place.get() else { return Verdict::Superseded };
+        let limit = || self.hierarchy.limit_since(limit_then, state.org(), ticket.factor);
+        let Settlement { judgement, changes } = settle(state, ticket, outcome, limit);
+        state.release(ticket.factor, ticket.epoch);
+        let at = self.time_of(changes);
+        if let [Some(change), after] = changes {
+            state.apply(change, at, self.register.epoch_for(change));
+            if let Some(change) = after {
                 state.apply(change, at, self.register.epoch_for(change));
-                if let Some(change) = after {
-                    state.apply(change, at, self.register.epoch_for(change));
-                }
             }
-            // All is done before anybody is told.
-            if self.observer.is_some() {
-                for change in changes.into_iter().flatten() {
-                    let event = event_of(change, &mut info);
-                    let aggregate =
-                        || Aggregate::User { org: state.org().clone(), user: user.clone() };
-                    self.record(aggregate, None, at, &Actor::from(user), event);
-                }
+        }
+        // All is done before anybody is told.
+        if self.observer.is_some() {
+            for change in changes.into_iter().flatten() {
+                let event = event_of(change, &mut info);
+                let aggregate = || Aggregate::User { org: state.org().clone(), user: user.clone() };
+                self.record(aggregate, None, at, &Actor::from(user), event);
             }
+            let verdict = judgement.verdict(state.org());
             self.tell(|observer| observer.verdict(state.org(), user, ticket.factor, &verdict));
-            verdict
-        });
-        settled.unwrap_or(Verdict::Superseded)
+        }
+        // The verdict is made here and nowhere else: a processor waits when what it has just written
+        // in small pieces is copied in large ones.
+        match judgement {
+            Judgement::Rejected { failures, limit, locked } => {
+                Verdict::Rejected { failures, limit, locked }
+            }
+            Judgement::Accepted => {
+                if state.is_idle() {
+                    self.register.forget(place);
+                }
+                Verdict::Accepted
+            }
+            Judgement::Locked(..) | Judgement::Superseded => judgement.verdict(state.org()),
+        }
     }
 
     /// What is on record of a user.

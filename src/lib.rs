@@ -37,7 +37,7 @@
 //! | the calls | [`Engine`], [`EngineBuilder`]; `engine/admin.rs` for administrators |
 //! | what a person may be told | [`PublicAnswer`] |
 //! | events and who sees them | [`Recorded`], [`Observer`] |
-//! | durability | [`DurableEngine`]; the contract of [`journal`]s; `durable/committer.rs` |
+//! | durability | `DurableEngine` and `journal` (feature `durable`); `durable/committer.rs` |
 //!
 //! Dependencies point one way: `id`, `clock`, `sync` ← `policy`, `lockout` ← `event` ← `engine` ←
 //! `durable` → `journal`.
@@ -47,8 +47,8 @@
 //! # What it is not
 //!
 //! It verifies no secret, knows no user names, throttles no address and delays no answer. Locks do
-//! not expire: an administrator unlocks. What an [`Engine`] holds is in memory; a [`DurableEngine`]
-//! keeps it in a [`journal`].
+//! not expire: an administrator unlocks. What an [`Engine`] holds is in memory; with the feature
+//! `durable` a `DurableEngine` keeps it in a journal.
 
 mod clock;
 #[cfg(feature = "durable")]

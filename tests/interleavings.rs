@@ -15,6 +15,8 @@
 
 #[path = "common/linear.rs"]
 mod linear;
+#[path = "interleavings/policies.rs"]
+mod policies;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -23,10 +25,8 @@ use linear::{Hand, Op, Stage, User, is_linearizable};
 use loom::thread::{self, JoinHandle};
 use portcullis::{
     Admission, Attempt, Engine, EngineBuilder, Factor, LockCause, LockoutPolicy, ManualClock,
-    OrgId, Origin, Refusal, Resolved, UserId, Verdict,
+    OrgId, Refusal, UserId, Verdict,
 };
-
-const WIDE: u32 = 1 << 31;
 
 /// Every interleaving, or those with at most so many preemptions.
 fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
@@ -308,92 +308,4 @@ fn a14_histories_of_three_threads() {
     linearizable(2, &[&[Op::Remove, Op::IsLocked], &[BEGIN, CANCEL], &[BEGIN, FAIL]]);
     linearizable(2, &[&[RENEW, Op::Status], &[BEGIN, FAIL, BEGIN], &[BEGIN, FAIL]]);
     linearizable(2, &[&[Op::Status], &[BEGIN, FAIL, BEGIN, SUCCEED], &[Op::Status]]);
-}
-
-// Policies. Each policy's two limits and its flag tell one version, so that a mixture shows.
-
-fn policy(version: u32) -> LockoutPolicy {
-    LockoutPolicy {
-        show_lockout_failures: version % 2 == 1,
-        ..LockoutPolicy::new(version, version ^ 1)
-    }
-}
-
-/// Carries out what makes the given answers of a resolve one after the other, while another
-/// thread resolves twice: it is given answers of that list, and never an older one after a newer.
-fn resolved_meanwhile(
-    first: u32,
-    prepare: fn(&Engine),
-    changes: &'static [fn(&Engine)],
-    answers: &'static [(Origin, u32)],
-) {
-    explore(Some(5), move || {
-        let engine = Arc::new(Engine::new("i".parse().unwrap(), policy(first)));
-        prepare(&engine);
-        let reading = spawn(&engine, |engine| [engine.resolve("o"), engine.resolve("o")]);
-        for change in changes {
-            change(&engine);
-        }
-        let answer =
-            |(origin, version): (Origin, u32)| Resolved { policy: policy(version), origin };
-        let (at_last, read) = (engine.resolve("o"), reading.join().unwrap());
-        assert_eq!(at_last, answer(answers[answers.len() - 1]), "rule P4");
-        let mut from = 0;
-        for seen in read {
-            let step = answers[from..].iter().position(|one| answer(*one) == seen);
-            from += step.unwrap_or_else(|| panic!("{seen:?} is not to come after step {from}"));
-        }
-    });
-}
-
-fn set_default<const VERSION: u32>(engine: &Engine) {
-    engine.set_instance_policy(policy(VERSION)).unwrap();
-}
-
-fn add<const VERSION: u32>(engine: &Engine) {
-    engine.add_override(&org(), policy(VERSION)).unwrap();
-}
-
-fn change<const VERSION: u32>(engine: &Engine) {
-    engine.change_override(&org(), policy(VERSION)).unwrap();
-}
-
-fn reset(engine: &Engine) {
-    engine.reset_to_default(&org()).unwrap();
-}
-
-use Origin::{InstanceDefault as Default, OrgOverride as Override};
-
-#[test]
-fn p3_p4_the_default_changes_between_narrow_and_wide() {
-    const WIDE_BOTH: &[(Origin, u32)] = &[(Default, WIDE + 2), (Default, WIDE + 4)];
-    const CHANGES: &[fn(&Engine)] = &[set_default::<3>, set_default::<{ WIDE + 4 }>];
-    const ANSWERS: &[(Origin, u32)] = &[(Default, WIDE + 2), (Default, 3), (Default, WIDE + 4)];
-    resolved_meanwhile(WIDE + 2, |_| {}, CHANGES, ANSWERS);
-    resolved_meanwhile(2, |_| {}, &[set_default::<3>], &[(Default, 2), (Default, 3)]);
-    resolved_meanwhile(WIDE + 2, |_| {}, &[set_default::<{ WIDE + 4 }>], WIDE_BOTH);
-}
-
-#[test]
-fn p2_p4_an_override_comes_changes_and_goes() {
-    const WIDE_FIRST: &[(Origin, u32)] = &[(Override, WIDE + 3), (Default, 2)];
-    const CHANGES: &[fn(&Engine)] = &[add::<3>, change::<4>, reset];
-    const ANSWERS: &[(Origin, u32)] = &[(Default, 2), (Override, 3), (Override, 4), (Default, 2)];
-    resolved_meanwhile(2, |_| {}, CHANGES, ANSWERS);
-    resolved_meanwhile(2, add::<{ WIDE + 3 }>, &[reset], WIDE_FIRST);
-}
-
-#[test]
-fn p2_p3_an_override_that_only_changes_never_gives_way() {
-    const CHANGES: &[fn(&Engine)] = &[change::<{ WIDE + 4 }>, change::<5>];
-    const ANSWERS: &[(Origin, u32)] = &[(Override, 3), (Override, WIDE + 4), (Override, 5)];
-    resolved_meanwhile(2, add::<3>, CHANGES, ANSWERS);
-}
-
-#[test]
-fn p2_both_levels_change_and_the_default_was_never_in_force() {
-    const BACK: &[fn(&Engine)] = &[set_default::<4>, reset];
-    const CHANGES: &[fn(&Engine)] = &[add::<3>, set_default::<4>];
-    resolved_meanwhile(2, |_| {}, CHANGES, &[(Default, 2), (Override, 3)]);
-    resolved_meanwhile(2, add::<3>, BACK, &[(Override, 3), (Default, 4)]);
 }

@@ -94,14 +94,14 @@ impl<'m> Draft<'m> {
         let Some(mut state) = self.user(user) else { return Verdict::Superseded };
         let org = state.org().clone();
         let limit = || self.limit(&org, ticket.factor);
-        let Settlement { verdict, changes } = settle(&state, ticket, outcome, limit);
+        let Settlement { judgement, changes } = settle(&state, ticket, outcome, limit);
         state.release(ticket.factor, ticket.epoch);
         for change in changes.into_iter().flatten() {
             state.apply(change, self.now, BEGUN_HERE);
             self.push_user(&org, user, event_of(change, &mut info), &Actor::from(user));
         }
         self.keep(user, state);
-        verdict
+        judgement.verdict(&org)
     }
 
     fn administer(

@@ -9,7 +9,8 @@ use crate::id::UserId;
 use crate::lockout::decide::{Outcome, Ticket};
 use crate::lockout::public::PublicAnswer;
 use crate::lockout::{AttemptInfo, Factor, Lock, Refusal, Verdict};
-use crate::policy::LockoutPolicy;
+use crate::policy::hierarchy::Moment;
+use crate::policy::{AttemptLimit, LockoutPolicy};
 
 /// The answer to [`Engine::begin`]. Only an admitted attempt may run its check.
 #[derive(Debug)]
@@ -83,14 +84,21 @@ pub struct Attempt<'e> {
     engine: EngineRef<'e, Engine>,
     user: UserId,
     ticket: Ticket,
+    /// The limit when it began.
+    limit: (Moment, AttemptLimit),
     info: Option<Box<AttemptInfo>>,
     settled: bool,
 }
 
 impl<'e> Attempt<'e> {
     #[inline]
-    pub(super) fn new(engine: EngineRef<'e, Engine>, user: UserId, ticket: Ticket) -> Self {
-        Self { engine, user, ticket, info: None, settled: false }
+    pub(super) fn new(
+        engine: EngineRef<'e, Engine>,
+        user: UserId,
+        ticket: Ticket,
+        limit: (Moment, AttemptLimit),
+    ) -> Self {
+        Self { engine, user, ticket, limit, info: None, settled: false }
     }
 
     /// Adds what is known of the client; it goes into the event.
@@ -129,7 +137,7 @@ impl<'e> Attempt<'e> {
     #[inline]
     fn settle(mut self, outcome: Outcome) -> Verdict {
         self.settled = true;
-        self.engine.settle(&self.user, self.ticket, outcome, self.info.take())
+        self.engine.settle(&self.user, self.ticket, self.limit, outcome, self.info.take())
     }
 }
 

@@ -1,8 +1,10 @@
 //! The pure core of locking: what a command comes to, given a user's state and the limit in force.
 //! Nothing is changed here; what follows from a decision is in the changes that it names.
 
+use std::time::SystemTime;
+
 use super::state::{Epoch, UserChange, UserState};
-use super::{Factor, LockCause, Verdict};
+use super::{Factor, Lock, LockCause, Verdict};
 use crate::error::LockError;
 use crate::id::OrgId;
 use crate::policy::AttemptLimit;
@@ -21,16 +23,40 @@ pub(crate) struct Ticket {
     pub(crate) epoch: Epoch,
 }
 
-/// A verdict and the changes that it rests on, in order.
+/// A judgement and the changes that it rests on, in order.
 #[derive(Debug)]
 pub(crate) struct Settlement {
-    pub(crate) verdict: Verdict,
+    pub(crate) judgement: Judgement,
     pub(crate) changes: [Option<UserChange>; 2],
 }
 
 impl Settlement {
-    fn unchanged(verdict: Verdict) -> Self {
-        Self { verdict, changes: [None, None] }
+    fn unchanged(judgement: Judgement) -> Self {
+        Self { judgement, changes: [None, None] }
+    }
+}
+
+/// A verdict without the organization of a lock: small enough to be handed about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Judgement {
+    Accepted,
+    Rejected { failures: u32, limit: AttemptLimit, locked: bool },
+    Locked(SystemTime, LockCause),
+    Superseded,
+}
+
+impl Judgement {
+    /// The verdict on a user of that organization.
+    #[inline]
+    pub(crate) fn verdict(self, org: &OrgId) -> Verdict {
+        match self {
+            Self::Accepted => Verdict::Accepted,
+            Self::Rejected { failures, limit, locked } => {
+                Verdict::Rejected { failures, limit, locked }
+            }
+            Self::Locked(since, cause) => Verdict::Locked(Lock { since, cause, org: org.clone() }),
+            Self::Superseded => Verdict::Superseded,
+        }
     }
 }
 
@@ -44,23 +70,23 @@ pub(crate) fn settle(
 ) -> Settlement {
     let Ticket { factor, epoch } = ticket;
     if !state.is_current(factor, epoch) {
-        return Settlement::unchanged(Verdict::Superseded);
+        return Settlement::unchanged(Judgement::Superseded);
     }
-    if let Some(lock) = state.lock() {
-        return Settlement::unchanged(Verdict::Locked(lock));
+    if let Some((since, cause)) = state.locked_since() {
+        return Settlement::unchanged(Judgement::Locked(since, cause));
     }
     let before = state.failures(factor);
     match outcome {
         Outcome::Success => {
             let reset = (before > 0).then_some(UserChange::CheckSucceeded(factor));
-            Settlement { verdict: Verdict::Accepted, changes: [reset, None] }
+            Settlement { judgement: Judgement::Accepted, changes: [reset, None] }
         }
         Outcome::Failure => {
             let (failures, limit) = (before.saturating_add(1), limit());
             let locked = limit.is_reached_by(failures);
             let lock = locked.then_some(UserChange::Locked(LockCause::Failures(factor)));
             Settlement {
-                verdict: Verdict::Rejected { failures, limit, locked },
+                judgement: Judgement::Rejected { failures, limit, locked },
                 changes: [Some(UserChange::CheckFailed(factor)), lock],
             }
         }

@@ -42,6 +42,12 @@ impl Register {
         }
     }
 
+    /// Takes hold of a user's place. Who leaves an idle user there must forget it.
+    #[inline]
+    pub(crate) fn place(&self, user: &UserId) -> Place<'_, UserId, UserState> {
+        self.users.place(user)
+    }
+
     /// Claims a slot for an attempt; the answers come in the order of the rules.
     #[inline]
     pub(crate) fn claim(
@@ -210,7 +216,7 @@ impl Register {
 
     /// Stops tracking a user, whose place under the cap is free from now on.
     #[inline]
-    fn forget(&self, place: Place<'_, UserId, UserState>) {
+    pub(crate) fn forget(&self, place: Place<'_, UserId, UserState>) {
         if let Some(cap) = &self.cap {
             cap.tracked.fetch_sub(1, Ordering::Relaxed);
         }

@@ -115,7 +115,8 @@ pub(crate) enum UserChange {
 /// Whether an attempt may run its check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
-    Admitted(Epoch),
+    /// From when on, and under which limit.
+    Admitted(Epoch, AttemptLimit),
     /// Since when, and why.
     Locked(SystemTime, LockCause),
     Busy,
@@ -150,7 +151,12 @@ impl UserState {
         self.lock.is_some()
     }
 
+    /// Since when the user is locked, and why.
     #[inline]
+    pub(crate) fn locked_since(&self) -> Option<(SystemTime, LockCause)> {
+        self.lock
+    }
+
     pub(crate) fn lock(&self) -> Option<Lock> {
         self.lock.map(|(since, cause)| Lock { since, cause, org: self.org.clone() })
     }
@@ -203,7 +209,7 @@ impl UserState {
             }
         }
         counter.in_flight = counter.in_flight.saturating_add(1);
-        Claim::Admitted(self.epochs.get(factor))
+        Claim::Admitted(self.epochs.get(factor), limit)
     }
 
     /// Gives an attempt's slot back (rule A7). Nothing to give where the epoch is an older one, or

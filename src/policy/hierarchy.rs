@@ -11,6 +11,9 @@
 //! the newest policy whose change has returned (rule P4). And a reader who missed the override and
 //! then read the default knows whether that default was in force when the override was missed; if it
 //! may not have been, as when both levels change at once, the ledger is asked.
+//!
+//! `changes` is odd from before a change shows until after it does: while it stays at an even number,
+//! every limit that was resolved since it came to that number is in force.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -26,6 +29,8 @@ use crate::sync::{AtomicU64, Mutex, Ordering, ReadIndex, Snapshot, lock};
 
 pub(crate) struct Hierarchy {
     instance: InstanceId,
+    /// How many changes of any policy have begun, and how many have ended.
+    changes: AtomicU64,
     /// How many changes of the default have begun.
     default_changes: AtomicU64,
     default_word: AtomicU64,
@@ -36,6 +41,10 @@ pub(crate) struct Hierarchy {
     ledger: Mutex<Ledger>,
 }
 
+/// A moment in the life of the policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment(u64);
+
 type Ledger = BTreeMap<OrgId, PolicyRecord>;
 
 impl Hierarchy {
@@ -44,6 +53,7 @@ impl Hierarchy {
         record.apply(PolicyEvent::Added(default), at);
         Self {
             instance,
+            changes: AtomicU64::new(0),
             default_changes: AtomicU64::new(0),
             default_word: AtomicU64::new(pack(default)),
             default_record: Snapshot::new(record),
@@ -67,6 +77,26 @@ impl Hierarchy {
     #[inline]
     pub(crate) fn limit(&self, org: &OrgId, factor: Factor) -> AttemptLimit {
         self.resolve_by(org, org.digest()).policy.limit(factor)
+    }
+
+    /// A moment, for [`Self::limit_since`].
+    #[inline]
+    pub(crate) fn moment(&self) -> Moment {
+        Moment(self.changes.load(Ordering::Acquire))
+    }
+
+    /// [`Self::limit`], given the same organization's and factor's as it was resolved after some
+    /// moment: resolved anew only if a policy may have changed since.
+    #[inline]
+    pub(crate) fn limit_since(
+        &self,
+        (then, limit): (Moment, AttemptLimit),
+        org: &OrgId,
+        factor: Factor,
+    ) -> AttemptLimit {
+        let Moment(changes) = then;
+        let at_rest = changes & 1 == 0;
+        if at_rest && self.moment() == then { limit } else { self.limit(org, factor) }
     }
 
     #[inline]
@@ -199,12 +229,15 @@ impl Hierarchy {
     }
 
     fn publish_default(&self, _held: &Ledger, record: PolicyRecord) {
+        self.changes.fetch_add(1, Ordering::Release);
         self.default_changes.fetch_add(1, Ordering::Release);
         self.default_record.replace(record);
         self.default_word.store(pack(policy_of_default(&record)), Ordering::Release);
+        self.changes.fetch_add(1, Ordering::Release);
     }
 
     fn publish_override(&self, ledger: &mut Ledger, org: &OrgId, record: PolicyRecord) {
+        self.changes.fetch_add(1, Ordering::Release);
         let before = ledger.insert(org.clone(), record).and_then(|before| before.policy);
         match (before, record.policy) {
             (None, None) => {}
@@ -218,6 +251,7 @@ impl Hierarchy {
                 self.presence.remove(org.digest());
             }
         }
+        self.changes.fetch_add(1, Ordering::Release);
     }
 }
 

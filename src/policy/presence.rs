@@ -6,7 +6,7 @@ use crate::sync::{AtomicU8, Ordering};
 /// Few enough to stay in the nearest cache, enough for thousands of overrides; with very many, each
 /// cell holds some and the look-up is made as if there were no such table.
 #[cfg(not(portcullis_loom))]
-const CELLS: usize = 1 << 14;
+const CELLS: usize = 1 << 16;
 #[cfg(portcullis_loom)]
 const CELLS: usize = 1;
 
