@@ -1,11 +1,16 @@
 //! What may be typed. The comments on commands and flags are their help.
 
-use std::path::PathBuf;
+pub mod journal;
+pub mod replay;
+pub mod time;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::exit::EXIT_CODES;
-use crate::replay::policy::OrgOverride;
+use journal::{
+    CheckArgs, EventsArgs, LockArgs, LockedArgs, PolicyCommand, PruneArgs, StatusArgs, UnlockArgs,
+};
+use replay::ReplayArgs;
 
 /// Account-lockout policy for operators.
 #[derive(Clone, Debug, Parser)]
@@ -18,85 +23,41 @@ pub struct Cli {
 
 const EXAMPLE: &str = "\
 Example:
+  portcullis policy set --create --max-password-attempts 5
+  portcullis locked --org acme
+  portcullis unlock ada --reason 'called from her desk'
   portcullis replay attempts.jsonl --max-password-attempts 5";
 
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Show and change the instance's policy and the overrides of organizations
+    #[command(subcommand, after_help = after_help(journal::POLICY))]
+    Policy(PolicyCommand),
+    /// Lock a user until an administrator unlocks
+    #[command(after_help = after_help(journal::LOCK))]
+    Lock(LockArgs),
+    /// Unlock users: those named, or all who were locked in an organization or since a time
+    #[command(after_help = after_help(journal::UNLOCK))]
+    Unlock(UnlockArgs),
+    /// List the users who are locked, or count them
+    #[command(after_help = after_help(journal::LOCKED))]
+    Locked(LockedArgs),
+    /// Show what is on record of a user
+    #[command(after_help = after_help(journal::STATUS))]
+    Status(StatusArgs),
+    /// Show the trail: what happened, when, to whom, by whom
+    #[command(after_help = after_help(journal::EVENTS))]
+    Events(EventsArgs),
+    /// Verify a journal: positions, sequences, and that its checkpoint says what its events say
+    #[command(after_help = after_help(journal::CHECK))]
+    Check(CheckArgs),
+    /// Remove old events from the trail; counts, locks and policies stay as they are
+    #[command(after_help = after_help(journal::PRUNE))]
+    Prune(PruneArgs),
     /// Show whom a policy would have locked, from a record of login attempts
-    #[command(long_about = REPLAY, after_help = after_help(REPLAY_EXAMPLES))]
+    #[command(long_about = replay::REPLAY, after_help = after_help(replay::REPLAY_EXAMPLES))]
     Replay(ReplayArgs),
-}
-
-/// What `replay` is told.
-#[derive(Args, Clone, Debug)]
-pub struct ReplayArgs {
-    /// The attempts, one JSON object a line; `-` or nothing reads stdin
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
-    /// How to report
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Output::Table)]
-    pub output: Output,
-    /// Report bad lines on stderr, count them and go on
-    #[arg(long)]
-    pub keep_going: bool,
-    /// The policy to replay under.
-    #[command(flatten)]
-    pub policy: PolicyArgs,
-}
-
-const REPLAY: &str = "\
-Show whom a policy would have locked, from a record of login attempts.
-
-Each line of the input is a JSON object, oldest first:
-
-  {\"at\":\"2026-03-01T09:00:00Z\",\"org\":\"acme\",\"user\":\"ada@acme\",\"factor\":\"password\",\"outcome\":\"failure\"}
-
-  at       when, as RFC 3339 has it
-  org      the organization's id
-  user     the user's id
-  factor   password, totp, otp_sms, otp_email or recovery_code
-  outcome  success or failure
-
-Other fields are ignored, blank lines skipped. The attempts run through the engine one after the \
-other, in the order of the input, at the times that the input gives. An attempt that is earlier \
-than one before it is accepted and counted as out of order. An attempt is granted, rejected (it \
-failed), or refused (its user was locked, or on record with another organization). No lock ends \
-during a replay.
-
-A bad line (its column is counted in bytes, from 1) ends the replay without a report, with exit \
-code 2, unless --keep-going is given.";
-
-const REPLAY_EXAMPLES: &str = "\
-Examples:
-  portcullis replay attempts.jsonl --max-password-attempts 5
-  portcullis replay attempts.jsonl --policy policy.toml --override acme=3/5
-  zcat attempts.jsonl.gz | portcullis replay - --max-otp-attempts 3 --output json
-
-A policy file (an override replaces the whole policy, so both its limits must be there):
-  max_password_attempts = 5
-  max_otp_attempts = 5
-
-  [overrides.acme]
-  max_password_attempts = 3
-  max_otp_attempts = 5";
-
-/// The policy to replay under. Nothing given never locks.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Policy")]
-pub struct PolicyArgs {
-    /// A TOML file with limits and overrides; where a flag below says otherwise, the flag holds
-    #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
-    /// Failed passwords in a row that lock; 0, the default, never locks
-    #[arg(long, value_name = "N")]
-    pub max_password_attempts: Option<u32>,
-    /// Failed one-time codes of one kind in a row that lock; 0, the default, never locks
-    #[arg(long, value_name = "N")]
-    pub max_otp_attempts: Option<u32>,
-    /// An organization's own limits, in place of both above; give it once for each organization
-    #[arg(long = "override", value_name = "ORG=PASSWORD/OTP")]
-    pub overrides: Vec<OrgOverride>,
 }
 
 /// The form of a report.

@@ -63,6 +63,11 @@ impl Failure {
         Self { exit: Exit::Fault, message: message.to_string() }
     }
 
+    /// A rule of the engine said no.
+    pub fn refused(message: impl fmt::Display) -> Self {
+        Self { exit: Exit::Refused, message: message.to_string() }
+    }
+
     /// A file could not be read: a wrong name is the caller's mistake, all else a fault.
     #[must_use]
     pub fn reading(name: impl fmt::Display, error: &io::Error) -> Self {

@@ -11,6 +11,7 @@ pub mod policy;
 mod progress;
 pub mod reader;
 pub mod report;
+mod trail;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -137,9 +138,10 @@ impl Replay {
         let mut locks = self.locks.rows;
         // A stable sort: locks of the same time stay in the order of the input.
         locks.sort_by_key(|row| row.at);
-        let locked = u64::try_from(locks.len()).unwrap_or(u64::MAX);
+        let locked = u64::try_from(self.engine.locked_users().count()).unwrap_or(u64::MAX);
         let tracked = u64::try_from(self.engine.tracked_users()).unwrap_or(u64::MAX);
-        Report { locks, totals: Totals { locked, tracked, ..self.totals } }
+        let totals = Totals { locked, tracked, ..self.totals };
+        Report { locks, totals, lower_bound: false }
     }
 }
 
@@ -147,7 +149,7 @@ impl Replay {
 #[derive(Debug, Default)]
 struct Locks {
     rows: Vec<LockRow>,
-    /// Which row is a user's. There is one at most, as nobody unlocks.
+    /// Which row is that of a user's present lock.
     row_of: HashMap<UserId, usize>,
 }
 
@@ -169,6 +171,11 @@ impl Locks {
         if let Some(row) = self.row_of.get(user).and_then(|row| self.rows.get_mut(*row)) {
             count(&mut row.refused);
         }
+    }
+
+    /// The user's lock, if there was one, refuses nothing any more.
+    fn ended(&mut self, user: &UserId) {
+        self.row_of.remove(user);
     }
 }
 

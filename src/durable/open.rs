@@ -14,12 +14,14 @@ use super::{DurableEngine, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{Aggregate, Event, Recorded};
 use crate::id::{Actor, InstanceId};
-use crate::journal::{AppendError, Batch, Journal, JournalError, Position};
+use crate::journal::{AppendError, Batch, Checkpoint, Journal, JournalError, Position};
 use crate::policy::LockoutPolicy;
 use crate::policy::decide::PolicyEvent;
 
 /// How many commands may wait for the journal; more are refused.
 const QUEUE: usize = 65_536;
+/// How many events make a new checkpoint worth its while.
+const CHECKPOINT_EVERY: u64 = 100_000;
 
 /// What a durable engine is built of; see [`DurableEngine::builder`].
 #[derive(Clone)]
@@ -29,6 +31,7 @@ pub struct DurableBuilder {
     capacity: Option<usize>,
     shards: usize,
     queue: usize,
+    checkpoint_every: u64,
 }
 
 impl DurableEngine {
@@ -59,7 +62,13 @@ impl DurableEngine {
     /// A durable engine with more to choose.
     pub fn builder() -> DurableBuilder {
         let clock = Arc::new(SystemClock);
-        DurableBuilder { clock, capacity: None, shards: 256, queue: QUEUE }
+        DurableBuilder {
+            clock,
+            capacity: None,
+            shards: 256,
+            queue: QUEUE,
+            checkpoint_every: CHECKPOINT_EVERY,
+        }
     }
 }
 
@@ -87,6 +96,16 @@ impl DurableBuilder {
     /// [`JournalError::Overloaded`].
     pub fn queue(mut self, commands: usize) -> Self {
         self.queue = commands.clamp(1, usize::MAX >> 4);
+        self
+    }
+
+    /// After how many events a new checkpoint is begun, at least 1; without this call, 100,000. At
+    /// a close, where nobody waits, a tenth of that is enough.
+    ///
+    /// Opening reads the newest checkpoint and the events after it, and only what a checkpoint
+    /// covers can be pruned. A checkpoint writes every tracked user and every organization.
+    pub fn checkpoint_every(mut self, events: u64) -> Self {
+        self.checkpoint_every = events.max(1);
         self
     }
 
@@ -120,6 +139,7 @@ impl DurableBuilder {
         journal: Box<dyn Journal>,
     ) -> Result<DurableEngine, JournalError> {
         let (queue, waiting) = mpsc::channel(self.queue);
+        let checkpoint_every = self.checkpoint_every;
         let (opened, opening) = oneshot::channel();
         let thread = move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -135,7 +155,7 @@ impl DurableBuilder {
                     Err(fault) => drop(opened.send(Err(fault))),
                     Ok((shared, checkpoint)) => {
                         let shared = Arc::new(shared);
-                        let snapshots = Snapshots::new(writer, checkpoint);
+                        let snapshots = Snapshots::new(writer, checkpoint, checkpoint_every);
                         let committer =
                             Committer::new(Arc::clone(&shared), waiting, writer, snapshots);
                         if opened.send(Ok(shared)).is_ok() {
@@ -175,25 +195,17 @@ impl DurableBuilder {
         {
             return Err(JournalError::OtherInstance { found: instance, asked });
         }
-        let memory = Memory::new(instance, self.shards, self.capacity);
-        let included = match journal.checkpoint().await? {
-            Some(checkpoint) => restore(&memory, checkpoint)?,
-            None => Included::default(),
+        let mut tried = None;
+        let (memory, begun) = loop {
+            let memory = Memory::new(instance.clone(), self.shards, self.capacity);
+            let checkpoint = journal.checkpoint().await?;
+            let begun = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.position);
+            match replay(&*journal, &memory, checkpoint).await {
+                // Another process has finished a newer checkpoint since, and what it covers is gone.
+                Err(JournalError::Pruned { .. }) if tried != Some(begun) => tried = Some(begun),
+                read => break (memory, read.map(|()| begun)?),
+            }
         };
-        let begun = memory.position();
-        loop {
-            let page = journal.read_after(memory.position(), PAGE).await?;
-            for recorded in &page {
-                if included.includes(recorded) {
-                    memory.set_position(recorded.position);
-                } else {
-                    memory.apply(recorded);
-                }
-            }
-            if page.len() < PAGE {
-                break;
-            }
-        }
         let shared = Shared {
             appended: watch::Sender::new(memory.position()),
             memory,
@@ -203,6 +215,31 @@ impl DurableBuilder {
             closing: Notify::new(),
         };
         Ok((shared, begun))
+    }
+}
+
+/// Brings an empty memory to the journal's head.
+async fn replay(
+    journal: &dyn Journal,
+    memory: &Memory,
+    checkpoint: Option<Checkpoint>,
+) -> Result<(), JournalError> {
+    let included = match checkpoint {
+        Some(checkpoint) => restore(memory, checkpoint)?,
+        None => Included::default(),
+    };
+    loop {
+        let page = journal.read_after(memory.position(), PAGE).await?;
+        for recorded in &page {
+            if included.includes(recorded) {
+                memory.set_position(recorded.position);
+            } else {
+                memory.apply(recorded);
+            }
+        }
+        if page.len() < PAGE {
+            return Ok(());
+        }
     }
 }
 
@@ -242,6 +279,7 @@ impl fmt::Debug for DurableBuilder {
             .field("capacity", &self.capacity)
             .field("shards", &self.shards)
             .field("queue", &self.queue)
+            .field("checkpoint_every", &self.checkpoint_every)
             .finish_non_exhaustive()
     }
 }

@@ -26,10 +26,8 @@ use crate::lockout::{Factor, LockCause};
 use crate::policy::LockoutPolicy;
 use crate::policy::decide::PolicyRecord;
 
-/// How many events make a new checkpoint worth its while.
-const EVENTS_BETWEEN: u64 = 100_000;
-/// How many at a close, where nobody waits.
-const EVENTS_AT_CLOSE: u64 = 10_000;
+/// Which part of the events between two checkpoints is enough at a close, where nobody waits.
+const PART_AT_CLOSE: u64 = 10;
 /// How many users or organizations go into a part: well under a millisecond's work.
 const PART: usize = 1_000;
 
@@ -37,6 +35,8 @@ const PART: usize = 1_000;
 pub(super) struct Snapshots {
     writer: u64,
     last: Position,
+    /// How many events make a new checkpoint worth its while.
+    every: u64,
     under_way: Option<UnderWay>,
 }
 
@@ -48,8 +48,9 @@ struct UnderWay {
 }
 
 impl Snapshots {
-    pub(super) fn new(writer: u64, last: Position) -> Self {
-        Self { writer, last, under_way: None }
+    /// `every` is at least 1: a checkpoint that covers nothing new is never due.
+    pub(super) fn new(writer: u64, last: Position, every: u64) -> Self {
+        Self { writer, last, every, under_way: None }
     }
 
     pub(super) fn is_under_way(&self) -> bool {
@@ -59,7 +60,7 @@ impl Snapshots {
     /// Begins a checkpoint if it is time for one, or writes the next part of it.
     pub(super) async fn advance(&mut self, shared: &Shared) {
         if self.under_way.is_none() {
-            if !self.is_due(&shared.memory, EVENTS_BETWEEN) {
+            if !self.is_due(&shared.memory, self.every) {
                 return;
             }
             self.begin(&shared.memory);
@@ -73,7 +74,8 @@ impl Snapshots {
 
     /// Writes a whole checkpoint, if one is worth it when the engine closes.
     pub(super) async fn finish(&mut self, shared: &Shared) {
-        if self.under_way.is_none() && self.is_due(&shared.memory, EVENTS_AT_CLOSE) {
+        let at_close = (self.every / PART_AT_CLOSE).max(1);
+        if self.under_way.is_none() && self.is_due(&shared.memory, at_close) {
             self.begin(&shared.memory);
         }
         while self.under_way.is_some() {

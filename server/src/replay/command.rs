@@ -1,14 +1,21 @@
 //! The command itself: opens, replays, and reports only when the whole input has been read.
 
 use std::fs::{File, Metadata};
-use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
 
 use super::policy::Policies;
 use super::progress::Progress;
-use super::replay;
-use crate::cli::{Output, ReplayArgs};
+use super::report::Report;
+use super::{replay, trail};
+use crate::cli::Output;
+use crate::cli::replay::ReplayArgs;
 use crate::exit::Failure;
+use crate::operate;
+use crate::output::print;
 
 /// Replays what the arguments name and reports on stdout.
 ///
@@ -16,6 +23,9 @@ use crate::exit::Failure;
 ///
 /// If an input is bad, or if reading or writing fails.
 pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
+    if let Some(file) = &args.journal {
+        return run_on_trail(file, args);
+    }
     match args.file.as_deref().filter(|path| *path != Path::new("-")) {
         None => run_on(io::stdin(), "stdin", None, args),
         Some(path) => {
@@ -40,17 +50,28 @@ fn run_on(
     let report = replay(input, name, &policies, &mut progress)?;
     let taken = progress.elapsed();
     drop(progress);
+    write(&report, taken, args.output)
+}
 
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = match args.output {
-        Output::Table => report.write_table(taken, &mut out),
-        Output::Json => report.write_json(&mut out),
-    };
-    match written.and_then(|()| out.flush()) {
-        // A reader that has seen enough (`… | head`) is no fault.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::fault(format!("cannot write the report: {error}")))
+fn run_on_trail(file: &Path, args: &ReplayArgs) -> Result<(), Failure> {
+    let policies = Policies::from_args(&args.policy)?;
+    let started = Instant::now();
+    let bar = io::stderr().is_terminal().then(|| ProgressBar::new(0));
+    let report = operate::run(trail::replay(file, &policies, |position, head| {
+        if let Some(bar) = &bar {
+            bar.set_length(head);
+            bar.set_position(position);
         }
-        _ => Ok(()),
+    }));
+    if let Some(bar) = &bar {
+        bar.finish_and_clear();
     }
+    write(&report?, started.elapsed(), args.output)
+}
+
+fn write(report: &Report, taken: Duration, output: Output) -> Result<(), Failure> {
+    print(|to| match output {
+        Output::Table => report.write_table(taken, to),
+        Output::Json => report.write_json(to),
+    })
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use portcullis::{Clock, Engine, InstanceId, LockoutPolicy, OrgId};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::cli::PolicyArgs;
+use crate::cli::replay::PolicyArgs;
 use crate::exit::Failure;
 
 /// An instance default and the overrides of organizations.

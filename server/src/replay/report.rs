@@ -1,14 +1,14 @@
 //! What a replay found, for people and for programs.
 
-mod table;
-
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use portcullis::{Factor, OrgId, UserId};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+
+use crate::output::json::{self, as_text, as_time};
+use crate::output::rfc3339;
+use crate::output::table::{Columns, write_numbers};
 
 /// What a replay found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -17,6 +17,9 @@ pub struct Report {
     pub locks: Vec<LockRow>,
     /// The sums.
     pub totals: Totals,
+    /// Whether attempts may be missing, as they are in a journal's trail.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lower_bound: bool,
 }
 
 /// One lock.
@@ -67,9 +70,8 @@ impl Report {
     /// # Errors
     ///
     /// If writing fails.
-    pub fn write_json(&self, mut to: impl Write) -> io::Result<()> {
-        serde_json::to_writer(&mut to, self)?;
-        writeln!(to)
+    pub fn write_json(&self, to: &mut dyn Write) -> io::Result<()> {
+        json::write(self, to)
     }
 
     /// Writes the report as tables.
@@ -77,30 +79,64 @@ impl Report {
     /// # Errors
     ///
     /// If writing fails.
-    pub fn write_table(&self, taken: Duration, mut to: impl Write) -> io::Result<()> {
+    pub fn write_table(&self, taken: Duration, to: &mut dyn Write) -> io::Result<()> {
         if self.locks.is_empty() {
             writeln!(to, "No user was locked.")?;
         } else {
-            table::write_locks(&self.locks, &mut to)?;
+            Columns::new(HEADER, &[4, 5]).write_all(&self.locks, LockRow::cells, to)?;
         }
         writeln!(to)?;
-        table::write_totals(&self.totals, taken, &mut to)
+        self.totals.write_table(taken, to)?;
+        if self.lower_bound {
+            write!(to, "\n{LOWER_BOUND}")?;
+        }
+        Ok(())
     }
 }
 
-/// A time as RFC 3339 has it, in UTC.
-fn rfc3339(at: SystemTime) -> String {
-    match Timestamp::try_from(at) {
-        Ok(at) => at.to_string(),
-        // Never, as every time came out of a timestamp.
-        Err(_) => format!("{at:?}"),
+const LOWER_BOUND: &str = "\
+A trail has neither clean successes nor refused attempts: under a policy that is milder than the one
+that was in force, this is a lower bound.
+";
+
+const HEADER: [&str; 6] = ["locked at", "organization", "user", "factor", "failures", "refused"];
+
+impl LockRow {
+    fn cells(&self) -> [String; 6] {
+        [
+            rfc3339(self.at),
+            self.org.to_string(),
+            self.user.to_string(),
+            self.factor.to_string(),
+            self.failures.to_string(),
+            self.refused.to_string(),
+        ]
     }
 }
 
-fn as_time<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&rfc3339(*at))
+impl Totals {
+    fn write_table(&self, taken: Duration, to: &mut dyn Write) -> io::Result<()> {
+        let fields = [
+            ("attempts", self.attempts),
+            ("granted", self.granted),
+            ("rejected", self.rejected),
+            ("refused", self.refused),
+            ("users locked", self.locked),
+            ("users tracked", self.tracked),
+            ("out of order", self.out_of_order),
+            ("bad lines", self.bad_lines),
+        ];
+        let fields = fields.into_iter().map(|(name, number)| (name, number.to_string()));
+        let timing = [
+            ("time taken", format!("{:.3} s", taken.as_secs_f64())),
+            ("attempts per second", per_second(self.attempts, taken)),
+        ];
+        write_numbers(fields.chain(timing), to)
+    }
 }
 
-fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
+fn per_second(attempts: u64, taken: Duration) -> String {
+    let nanoseconds = taken.as_nanos().max(1);
+    let rate = u128::from(attempts).saturating_mul(1_000_000_000).checked_div(nanoseconds);
+    rate.unwrap_or_default().to_string()
 }

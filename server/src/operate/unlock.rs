@@ -1,0 +1,162 @@
+//! `portcullis unlock`: those named, or all that a filter selects.
+
+use std::io::{self, IsTerminal};
+
+use futures_util::future::join_all;
+use indicatif::ProgressBar;
+use portcullis::{Aggregate, DurableEngine, Lock, LockError, UserId, WriteError};
+use serde::Serialize;
+
+use super::locked::{HEADER, LockedJson, cells, matches, select};
+use super::{failure, read, run, write};
+use crate::cli::Output;
+use crate::cli::journal::UnlockArgs;
+use crate::exit::Failure;
+use crate::output::json;
+use crate::output::print;
+use crate::output::table::Columns;
+
+/// How many unlockings wait for the journal at the same time: as many as it takes in one batch.
+const TOGETHER: usize = 256;
+
+/// More than so many show a bar.
+const MANY: u64 = 5_000;
+
+/// The type of the event that holds a reason.
+const REASON: &str = "user.unlock.reason";
+
+/// A user who is to be unlocked and cannot be.
+#[derive(Serialize)]
+struct Refusal {
+    user: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct Report {
+    unlocked: Vec<LockedJson>,
+    refused: Vec<Refusal>,
+    dry_run: bool,
+}
+
+/// Unlocks the users.
+///
+/// # Errors
+///
+/// The journal's, and a refusal if a user who is named cannot be unlocked; the others are.
+pub fn command(args: &UnlockArgs) -> Result<(), Failure> {
+    run(async {
+        let file = &args.journal.journal;
+        let engine = if args.dry_run { read(file).await? } else { write(file).await? };
+        let (mut chosen, mut refused) = choose(&engine, args);
+        if !args.dry_run {
+            let done = unlock(&engine, args, &mut chosen, &mut refused).await;
+            engine.close().await;
+            done?;
+        }
+        report(&chosen, refused, args)
+    })
+}
+
+/// Who is to be unlocked, and who is named and cannot be.
+fn choose(engine: &DurableEngine, args: &UnlockArgs) -> (Vec<(UserId, Lock)>, Vec<Refusal>) {
+    if args.users.is_empty() {
+        return (select(engine, &args.filter), Vec::new());
+    }
+    let (mut chosen, mut refused) = (Vec::new(), Vec::new());
+    for user in &args.users {
+        let reason = match engine.status(user).lock {
+            None => LockError::NotLocked.to_string(),
+            Some(lock) if matches(&lock, &args.filter) => {
+                // A name that is given twice is meant once.
+                if chosen.iter().all(|(other, _)| other != user) {
+                    chosen.push((user.clone(), lock));
+                }
+                continue;
+            }
+            Some(lock) if args.filter.org.as_ref().is_some_and(|org| *org != lock.org) => {
+                LockError::OrgMismatch.to_string()
+            }
+            Some(_) => String::from("the user was locked earlier"),
+        };
+        refused.push(Refusal { user: user.to_string(), reason });
+    }
+    (chosen, refused)
+}
+
+/// Unlocks the chosen ones; those who stay locked, or were unlocked by others meanwhile, are chosen
+/// no more.
+async fn unlock(
+    engine: &DurableEngine,
+    args: &UnlockArgs,
+    chosen: &mut Vec<(UserId, Lock)>,
+    refused: &mut Vec<Refusal>,
+) -> Result<(), Failure> {
+    let payload =
+        args.reason.as_ref().map(|text| serde_json::json!({ "reason": text }).to_string());
+    let total = u64::try_from(chosen.len()).unwrap_or(u64::MAX);
+    let bar = (total > MANY && io::stderr().is_terminal()).then(|| ProgressBar::new(total));
+    let mut unlocked = Vec::with_capacity(chosen.len());
+    for some in chosen.chunks(TOGETHER) {
+        let settled = some.iter().map(|(user, lock)| {
+            // Both are asked for here, in this order.
+            let reason = payload.as_deref().map(|payload| {
+                let aggregate = Aggregate::User { org: lock.org.clone(), user: user.clone() };
+                engine.record_by(&args.actor.actor, aggregate, REASON, Some(payload))
+            });
+            let unlocking = engine.unlock_by(&args.actor.actor, user);
+            async move {
+                if let Some(reason) = reason {
+                    reason.await?;
+                }
+                unlocking.await
+            }
+        });
+        for (one, settled) in some.iter().zip(join_all(settled).await) {
+            match settled {
+                Ok(_) => unlocked.push(one.clone()),
+                Err(WriteError::Refused(rule)) if !args.users.is_empty() => {
+                    let (user, reason) = (one.0.to_string(), rule.to_string());
+                    refused.push(Refusal { user, reason });
+                }
+                Err(WriteError::Refused(_)) => {}
+                Err(WriteError::Journal(error)) => return Err(failure(error)),
+            }
+        }
+        if let Some(bar) = &bar {
+            bar.inc(u64::try_from(some.len()).unwrap_or_default());
+        }
+    }
+    if let Some(bar) = &bar {
+        bar.finish_and_clear();
+    }
+    *chosen = unlocked;
+    Ok(())
+}
+
+fn report(
+    chosen: &[(UserId, Lock)],
+    refused: Vec<Refusal>,
+    args: &UnlockArgs,
+) -> Result<(), Failure> {
+    let refusal = (!refused.is_empty()).then(|| {
+        let reasons: Vec<_> =
+            refused.iter().map(|it| format!("{}: {}", it.user, it.reason)).collect();
+        reasons.join("\nportcullis: ")
+    });
+    print(|to| match args.journal.output {
+        Output::Json => {
+            let unlocked = chosen.iter().map(LockedJson::from).collect();
+            json::write(&Report { unlocked, refused, dry_run: args.dry_run }, to)
+        }
+        Output::Table => {
+            if !chosen.is_empty() {
+                Columns::new(HEADER, &[]).write_all(chosen, cells, to)?;
+                writeln!(to)?;
+            }
+            let done = if args.dry_run { "would be unlocked" } else { "unlocked" };
+            writeln!(to, "{} {done}", chosen.len())
+        }
+    })?;
+    refusal.map_or(Ok(()), |reasons| Err(Failure::refused(reasons)))
+}
