@@ -16,6 +16,8 @@ mod damage;
 mod full;
 #[path = "crash/kill.rs"]
 mod kill;
+#[path = "crash/log.rs"]
+mod log;
 #[path = "crash/processes.rs"]
 mod processes;
 #[path = "crash/syncs.rs"]

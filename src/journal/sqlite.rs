@@ -3,11 +3,16 @@
 //! Write-ahead log, `synchronous=FULL`, one transaction a batch. Several processes may use one file
 //! at a time. The file can be read with SQLite's own tools; the table `event` is the trail.
 //!
+//! While a journal is open, nothing else in its process may open the file, but through SQLite: on Unix,
+//! closing a file ends all locks that the process has on it. Other processes may do as they like.
+//!
 //! What it cannot do: a process that is frozen (not ended) while it appends keeps the file's lock,
-//! and others wait for it. And SQLite takes a write-ahead log that ends early for one that was never
-//! longer, so a log that is cut by hand loses what was in it.
+//! and others wait for it. And where a machine lost its power, the last transaction of the log cannot be
+//! told from one that was never finished if it is damaged afterwards.
 
 mod checkpoints;
+mod inspected;
+mod log;
 mod rows;
 mod schema;
 
@@ -24,6 +29,7 @@ use super::{
 };
 use crate::event::{Aggregate, Recorded};
 use crate::id::InstanceId;
+use inspected::Inspected;
 
 /// How often to look whether another process has written.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -36,6 +42,8 @@ pub struct SqliteJournal {
     writer: Mutex<Option<Connection>>,
     /// Connections of readers who are done. A reader takes one or opens one.
     readers: Mutex<Vec<Connection>>,
+    /// Last, for it must outlive the connections.
+    _inspected: Inspected,
 }
 
 impl SqliteJournal {
@@ -50,8 +58,13 @@ impl SqliteJournal {
     #[expect(clippy::unused_async, reason = "every journal is opened alike, some over a network")]
     pub async fn open(file: impl AsRef<Path>) -> Result<Self, JournalError> {
         let file = file.as_ref().to_owned();
-        let journal = Self { file, writer: Mutex::new(None), readers: Mutex::new(Vec::new()) };
-        schema::check_place(&journal.file)?;
+        schema::check_place(&file)?;
+        let inspected = Inspected::by(&file, || {
+            schema::check_length(&file)?;
+            log::check(&file)
+        })?;
+        let (writer, readers) = (Mutex::new(None), Mutex::new(Vec::new()));
+        let journal = Self { file, writer, readers, _inspected: inspected };
         journal.read(|_| Ok(()))?;
         Ok(journal)
     }
@@ -67,7 +80,7 @@ impl SqliteJournal {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
     ) -> Result<Option<T>, JournalError> {
-        let pooled = held(&self.readers).pop();
+        let pooled = locked(&self.readers).pop();
         let connection = match pooled {
             Some(connection) => connection,
             None => match schema::open_to_read(&self.file)? {
@@ -76,20 +89,20 @@ impl SqliteJournal {
             },
         };
         let value = read(&connection).map_err(|error| self.fault(&error))?;
-        held(&self.readers).push(connection);
+        locked(&self.readers).push(connection);
         Ok(Some(value))
     }
 
     /// The connection to write with, taken out: whoever is done well puts it back.
     fn take_writer(&self) -> Result<Connection, JournalError> {
-        match held(&self.writer).take() {
+        match locked(&self.writer).take() {
             Some(connection) => Ok(connection),
             None => schema::open_to_write(&self.file),
         }
     }
 
     fn put_writer(&self, connection: Connection) {
-        *held(&self.writer) = Some(connection);
+        *locked(&self.writer) = Some(connection);
     }
 
     /// Runs one transaction that writes. After a fault the connection is closed.
@@ -176,7 +189,7 @@ impl SqliteJournal {
 }
 
 /// A lock's value, also after a panic: what is in it is whole between any two steps.
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -275,8 +288,8 @@ impl Journal for SqliteJournal {
 
     fn release(&self) {
         // The last connection to go moves the log into the file.
-        held(&self.readers).clear();
-        drop(held(&self.writer).take());
+        locked(&self.readers).clear();
+        drop(locked(&self.writer).take());
     }
 
     fn prune(&self, before: SystemTime) -> BoxFuture<'_, Result<u64, JournalError>> {

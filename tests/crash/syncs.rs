@@ -9,7 +9,7 @@ use portcullis::{
     Recorded,
 };
 
-fn batch(number: u64, after: u64, events: u64) -> Batch {
+pub(crate) fn batch(number: u64, after: u64, events: u64) -> Batch {
     let event = |position| {
         let instance: InstanceId = "main".parse().unwrap();
         let (aggregate, event) = if position == 1 {

@@ -88,7 +88,6 @@ pub(super) fn open_to_read(file: &Path) -> Result<Option<Connection>, JournalErr
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unavailable(file, &error)),
     }
-    check_length(file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(file, flags).and_then(prepare);
     let connection = match opened {
@@ -117,7 +116,6 @@ pub(super) fn open_to_read(file: &Path) -> Result<Option<Connection>, JournalErr
 
 /// Opens a file to write, makes it if it is not there, and brings an old one up to our version.
 pub(super) fn open_to_write(file: &Path) -> Result<Connection, JournalError> {
-    check_length(file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -183,7 +181,7 @@ fn state(connection: &Connection) -> rusqlite::Result<State> {
 
 /// A file that is shorter than its own header says was cut. SQLite would not notice before it needs
 /// what is missing.
-fn check_length(file: &Path) -> Result<(), JournalError> {
+pub(super) fn check_length(file: &Path) -> Result<(), JournalError> {
     let Ok(mut opened) = File::open(file) else { return Ok(()) };
     let mut header = [0_u8; 100];
     let length = opened.metadata().map_or(0, |metadata| metadata.len());
@@ -234,7 +232,7 @@ pub(super) fn fault(file: &Path, error: &rusqlite::Error) -> JournalError {
     }
 }
 
-fn unavailable(file: &Path, cause: &impl Display) -> JournalError {
+pub(super) fn unavailable(file: &Path, cause: &impl Display) -> JournalError {
     JournalError::Unavailable(format!("{}: {cause}", file.display()))
 }
 
