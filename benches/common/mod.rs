@@ -236,6 +236,11 @@ impl Rounds {
         median(self.0[subject].iter().zip(&self.0[to]).map(|(one, other)| one / other).collect())
     }
 
+    /// The median of the differences of one subject's time to another's within a round.
+    pub(crate) fn difference(&self, subject: usize, to: usize) -> f64 {
+        median(self.0[subject].iter().zip(&self.0[to]).map(|(one, other)| one - other).collect())
+    }
+
     /// One line: each subject's time, and its ratio to the first one's.
     pub(crate) fn print(&self, label: &str, subjects: &[Subject<'_>]) {
         print!("{label:46}");
@@ -257,7 +262,7 @@ pub(crate) fn scaling(subject: &Subject<'_>) -> f64 {
     (0..ROUNDS_OF_TWO).map(one_round).fold(0.0, f64::max)
 }
 
-fn median(mut of: Vec<f64>) -> f64 {
+pub(crate) fn median(mut of: Vec<f64>) -> f64 {
     of.sort_unstable_by(f64::total_cmp);
     of[of.len() / 2]
 }

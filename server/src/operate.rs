@@ -1,7 +1,7 @@
 //! The operator's commands on a journal: they work while a server or a login service has it open, and
 //! when none has.
 //!
-//! Commands that only read see the journal through a [`view`]; the others open an engine on it, as any
+//! Commands that only read see the journal through `operate/view.rs`; the others open an engine on it, as any
 //! other process would, so that the same rules decide and the trail names who it was.
 
 pub mod check;

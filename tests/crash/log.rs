@@ -136,9 +136,9 @@ async fn what_is_behind_the_end_of_a_log_is_no_damage() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("journal.db");
     for behind in [&long.log[short.log.len()..], &[0; 9000], &long.log[..9000]] {
-        let log = [&short.log, behind].concat();
+        let whole = [&short.log, behind].concat();
         for index in [Some(&*short.index), None] {
-            short.put(&file, Some(&log), index);
+            short.put(&file, Some(&whole), index);
             assert_eq!(read(&file).await.unwrap(), short.events);
         }
     }
