@@ -3,7 +3,10 @@
 //! [`cli`] says what may be typed, [`exit`] how every command ends; [`operate`] has the commands on a
 //! journal, each a module of its own, and [`mod@replay`] the one on attempts.
 
+pub mod api;
+pub mod callers;
 pub mod cli;
+pub mod directory;
 pub mod exit;
 pub mod operate;
 mod output;
