@@ -69,7 +69,7 @@ struct Shared {
 /// Whether a durable engine can work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Health {
-    /// Whether the journal's last write succeeded. If not, nobody is admitted.
+    /// Whether the journal's last write succeeded and the engine is open. If not, nobody is admitted.
     pub writable: bool,
     /// The position that memory reflects.
     pub position: Position,
@@ -131,7 +131,7 @@ impl DurableEngine {
         user: &UserId,
         factor: Factor,
     ) -> Admission<'e> {
-        if !self.shared.is_healthy() {
+        if !self.gives_verdicts() {
             return Admission::Refused(Refusal::Unavailable);
         }
         let memory = &self.shared.memory;
@@ -185,7 +185,7 @@ impl DurableEngine {
     #[must_use]
     pub fn health(&self) -> Health {
         Health {
-            writable: self.shared.is_healthy(),
+            writable: self.gives_verdicts(),
             position: self.shared.memory.position(),
             waiting: self.queue.max_capacity().saturating_sub(self.queue.capacity()),
         }
@@ -201,6 +201,12 @@ impl DurableEngine {
             // panic of its own could be the error, and it has been reported by then.
             let _ = tokio::task::spawn_blocking(move || committer.join()).await;
         }
+    }
+
+    /// Whether a settling could be answered, right or wrong: the journal's last write succeeded, and
+    /// there is a committer.
+    fn gives_verdicts(&self) -> bool {
+        self.shared.is_healthy() && !self.queue.is_closed()
     }
 
     /// Hands a command to the committer; if it takes no more, gives the attempt's slot back.

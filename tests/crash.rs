@@ -20,6 +20,8 @@ mod kill;
 mod log;
 #[path = "crash/processes.rs"]
 mod processes;
+#[path = "crash/replayed.rs"]
+mod replayed;
 #[path = "crash/syncs.rs"]
 mod syncs;
 

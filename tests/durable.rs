@@ -11,7 +11,11 @@
 
 #[path = "common/faulty.rs"]
 mod faulty;
+#[path = "common/watched.rs"]
+mod watched;
 
+#[path = "durable/checkpoints.rs"]
+mod checkpoints;
 #[path = "durable/faults.rs"]
 mod faults;
 #[path = "durable/order.rs"]
@@ -43,7 +47,11 @@ fn user(id: &str) -> UserId {
 }
 
 fn begin(engine: &Arc<DurableEngine>, id: &str) -> Admitted {
-    match engine.begin_owned(&org(), &user(id), Factor::Password) {
+    begin_in(engine, &org(), id)
+}
+
+fn begin_in(engine: &Arc<DurableEngine>, org: &OrgId, id: &str) -> Admitted {
+    match engine.begin_owned(org, &user(id), Factor::Password) {
         Admission::Admitted(attempt) => attempt,
         other => panic!("{other:?}"),
     }

@@ -23,7 +23,9 @@ use crate::directory::Directory;
 #[derive(Clone)]
 pub struct Api {
     pub(crate) engine: Arc<DurableEngine>,
+    #[expect(dead_code, reason = "the use cases come next")]
     pub(crate) directory: Arc<dyn Directory>,
+    #[expect(dead_code, reason = "the use cases come next")]
     pub(crate) callers: Arc<dyn Callers>,
 }
 

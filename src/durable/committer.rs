@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 use super::Shared;
 use super::command::Command;
 use super::draft::{Decided, Draft};
+use super::memory::Memory;
+use super::open::{self, SHARDS};
 use super::snapshot::Snapshots;
 use crate::event::Recorded;
 use crate::journal::{AppendError, Batch, Held, JournalError, Position};
@@ -55,13 +57,14 @@ impl Committer {
             let shared = Arc::clone(&self.shared);
             tokio::select! {
                 biased;
+                // First, or who never stops asking would keep the engine from closing.
+                () = shared.closing.notified() => self.waiting.close(),
                 taken = self.waiting.recv_many(&mut batch, BATCH_LIMIT) => {
                     if taken == 0 {
                         break;
                     }
                     self.commit(&mut batch).await;
                 }
-                () = shared.closing.notified() => self.waiting.close(),
                 () = shared.journal.changed(known) => {
                     if let Err(fault) = self.catch_up().await {
                         self.recover(&fault).await;
@@ -165,7 +168,7 @@ impl Committer {
     ) -> bool {
         let mut pause = Duration::ZERO;
         loop {
-            tokio::time::sleep(pause).await;
+            self.wait(pause).await;
             match self.shared.journal.append(expected, batch).await {
                 Ok(_) => {
                     self.apply(commands, ends, &batch.events);
@@ -185,6 +188,14 @@ impl Committer {
                 return false;
             }
             pause = pause.saturating_mul(2).clamp(RETRY_FIRST, RETRY_LONGEST);
+        }
+    }
+
+    /// Waits before the next try, or only until the engine is to close.
+    async fn wait(&mut self, pause: Duration) {
+        tokio::select! {
+            () = self.shared.closing.notified() => self.waiting.close(),
+            () = tokio::time::sleep(pause) => {}
         }
     }
 
@@ -240,11 +251,14 @@ impl Committer {
             if self.waiting.is_closed() && self.waiting.is_empty() {
                 return;
             }
-            tokio::time::sleep(pause).await;
+            self.wait(pause).await;
             pause = pause.saturating_mul(2).min(RETRY_LONGEST);
             let probed = self.shared.journal.probe().await;
             let again = match probed {
-                Ok(()) => self.catch_up().await,
+                Ok(()) => match self.catch_up().await {
+                    Err(JournalError::Pruned { .. }) => self.read_anew().await,
+                    caught_up => caught_up,
+                },
                 Err(fault) => Err(fault),
             };
             match again {
@@ -253,6 +267,17 @@ impl Committer {
             }
         }
         self.shared.set_healthy(true);
+    }
+
+    /// Begins at the newest checkpoint: others have written and pruned what this engine had not read.
+    async fn read_anew(&self) -> Result<(), JournalError> {
+        let shared = &self.shared;
+        let instance = shared.memory.hierarchy.instance();
+        let empty = || Memory::new(instance.clone(), SHARDS, None);
+        let (memory, _) = open::read(&*shared.journal, empty).await?;
+        shared.memory.adopt(&memory);
+        shared.appended.send_replace(memory.position());
+        Ok(())
     }
 
     /// Applies what others have appended.

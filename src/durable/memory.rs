@@ -47,6 +47,16 @@ impl Memory {
         self.hierarchy.resolve(org).policy.limit(factor)
     }
 
+    /// Takes over what another memory of the same journal holds. Attempts in flight are void.
+    pub(super) fn adopt(&self, other: &Self) {
+        self.hierarchy.set_default_record(other.hierarchy.default_record());
+        for org in other.hierarchy.known_orgs() {
+            self.hierarchy.set_override_record(&org, other.hierarchy.override_record(&org));
+        }
+        self.register.adopt(&other.register);
+        self.set_position(other.position());
+    }
+
     /// Takes events over in order, whoever decided them.
     pub(super) fn apply_all(&self, events: &[Recorded]) {
         for event in events {

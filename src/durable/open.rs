@@ -20,6 +20,8 @@ use crate::policy::decide::PolicyEvent;
 
 /// How many commands may wait for the journal; more are refused.
 const QUEUE: usize = 65_536;
+/// Over how many shards users are spread.
+pub(super) const SHARDS: usize = 256;
 /// How many events make a new checkpoint worth its while.
 const CHECKPOINT_EVERY: u64 = 100_000;
 
@@ -65,7 +67,7 @@ impl DurableEngine {
         DurableBuilder {
             clock,
             capacity: None,
-            shards: 256,
+            shards: SHARDS,
             queue: QUEUE,
             checkpoint_every: CHECKPOINT_EVERY,
         }
@@ -195,17 +197,8 @@ impl DurableBuilder {
         {
             return Err(JournalError::OtherInstance { found: instance, asked });
         }
-        let mut tried = None;
-        let (memory, begun) = loop {
-            let memory = Memory::new(instance.clone(), self.shards, self.capacity);
-            let checkpoint = journal.checkpoint().await?;
-            let begun = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.position);
-            match replay(&*journal, &memory, checkpoint).await {
-                // Another process has finished a newer checkpoint since, and what it covers is gone.
-                Err(JournalError::Pruned { .. }) if tried != Some(begun) => tried = Some(begun),
-                read => break (memory, read.map(|()| begun)?),
-            }
-        };
+        let empty = || Memory::new(instance.clone(), self.shards, self.capacity);
+        let (memory, begun) = read(&*journal, empty).await?;
         let shared = Shared {
             appended: watch::Sender::new(memory.position()),
             memory,
@@ -215,6 +208,24 @@ impl DurableBuilder {
             closing: Notify::new(),
         };
         Ok((shared, begun))
+    }
+}
+
+/// What a journal comes to, and the position of the checkpoint that it was read from.
+pub(super) async fn read(
+    journal: &dyn Journal,
+    empty: impl Fn() -> Memory,
+) -> Result<(Memory, Position), JournalError> {
+    let mut tried = None;
+    loop {
+        let memory = empty();
+        let checkpoint = journal.checkpoint().await?;
+        let begun = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.position);
+        match replay(journal, &memory, checkpoint).await {
+            // Another process has finished a newer checkpoint since, and what it covers is gone.
+            Err(JournalError::Pruned { .. }) if tried != Some(begun) => tried = Some(begun),
+            read => return read.map(|()| (memory, begun)),
+        }
     }
 }
 

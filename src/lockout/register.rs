@@ -167,6 +167,24 @@ impl Register {
         }
     }
 
+    /// Takes over what another register holds, and nothing else stays. All attempts in flight are void,
+    /// for it is not known what happened since they were begun.
+    #[cfg(feature = "durable")]
+    pub(crate) fn adopt(&self, other: &Self) {
+        for user in self.users().into_iter().chain(other.users()) {
+            let kept = other.copy_of(&user).as_ref().and_then(Kept::of);
+            // Also for one who goes: should the user come back, its old attempts stay void.
+            let fresh = self.fresh_epoch();
+            let mut place = self.users.place(&user);
+            match (place.get(), kept) {
+                (Some(state), Some(kept)) => *state = kept.state(fresh),
+                (Some(_), None) => self.forget(place),
+                (None, Some(kept)) => self.insert(&mut place, &user, kept.state(fresh)),
+                (None, None) => {}
+            }
+        }
+    }
+
     /// The ids of all who are tracked.
     #[cfg(feature = "durable")]
     pub(crate) fn users(&self) -> Vec<UserId> {
@@ -178,11 +196,16 @@ impl Register {
     pub(crate) fn epoch_for(&self, change: UserChange) -> Epoch {
         match change {
             UserChange::Unlocked | UserChange::Removed | UserChange::CredentialChanged(_) => {
-                // Relaxed is enough: whoever may meet this user's attempts holds the user's lock.
-                self.epoch.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+                self.fresh_epoch()
             }
             UserChange::CheckFailed(_) | UserChange::CheckSucceeded(_) | UserChange::Locked(_) => 0,
         }
+    }
+
+    #[inline]
+    fn fresh_epoch(&self) -> Epoch {
+        // Relaxed is enough: whoever may meet a user's attempts holds the user's lock.
+        self.epoch.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 
     #[inline]

@@ -63,6 +63,12 @@ impl Faulty {
         self.broken.store(broken, Ordering::SeqCst);
     }
 
+    /// Every write succeeds from now on.
+    pub(crate) fn mend(&self) {
+        self.script.lock().unwrap().clear();
+        self.break_down(false);
+    }
+
     /// Holds appends back until [`Faulty::let_go`].
     pub(crate) async fn hold_back(&self) {
         self.gate.acquire_many(1 << 20).await.unwrap().forget();

@@ -1,12 +1,14 @@
 //! A journal that cannot write (D3), or cannot tell whether it did.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use portcullis::durable::Admission;
 use portcullis::journal::{Journal, JournalError, MemoryJournal};
 use portcullis::{DurableEngine, Factor, LockoutPolicy, Refusal, Verdict, WriteError};
 
 use super::faulty::{Fault, Faulty};
+use super::watched::{Call, Watched};
 use super::{begin, fail, failures, open, org, succeed, until, user};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,6 +129,7 @@ async fn d3_closing_answers_all_that_was_asked_before() {
     let engine = open(&journal, 0).await;
     journal.hold_back().await;
     let settled: Vec<_> = (0..1000).map(|_| begin(&engine, "ada").fail()).collect();
+    let late = begin(&engine, "ada");
     let closing = tokio::spawn({
         let engine = Arc::clone(&engine);
         async move { engine.close().await }
@@ -137,6 +140,76 @@ async fn d3_closing_answers_all_that_was_asked_before() {
     }
     closing.await.unwrap();
     assert_eq!(failures(&engine, "ada"), 1000);
-    assert_eq!(fail(&engine, "ada").await, Err(JournalError::Closed));
+    assert_eq!(late.fail().await, Err(JournalError::Closed));
     engine.close().await; // again is nothing
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d3_a_closed_engine_admits_nobody_and_tells_right_from_wrong_by_nothing() {
+    let journal = MemoryJournal::new();
+    let engine = open(&journal, 3).await;
+    let begun = [begin(&engine, "clean"), begin(&engine, "clean")];
+    engine.close().await;
+    let [right, wrong] = begun;
+    assert_eq!(right.succeed().await, Err(JournalError::Closed));
+    assert_eq!(wrong.fail().await, Err(JournalError::Closed));
+    let refused = engine.begin(&org(), &user("new"), Factor::Password);
+    assert!(matches!(refused, Admission::Refused(Refusal::Unavailable)), "{refused:?}");
+    let refused = engine.lock(&org(), &user("ada")).await;
+    assert_eq!(refused, Err(WriteError::Journal(JournalError::Closed)));
+    assert!(!engine.health().writable);
+}
+
+/// A service that does not stop asking: during each append it asks for the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn d3_closing_comes_to_an_end_though_there_is_always_more_to_do() {
+    let engine = Arc::new(OnceLock::<Arc<DurableEngine>>::new());
+    let (appends, asking) = (Arc::new(AtomicU32::new(0)), Arc::clone(&engine));
+    let counted = Arc::clone(&appends);
+    let journal = Watched::new(MemoryJournal::new(), move |call| {
+        // At some time it ends, or a fault would go on for ever.
+        if let (Call::Append, Some(engine)) = (call, asking.get())
+            && counted.fetch_add(1, Ordering::SeqCst) < 100_000
+            && let Admission::Admitted(attempt) =
+                engine.begin_owned(&org(), &user("ada"), Factor::Password)
+        {
+            drop(attempt.fail());
+        }
+    });
+    let opened = DurableEngine::open("main".parse().unwrap(), LockoutPolicy::new(0, 0), journal);
+    let opened = Arc::new(opened.await.unwrap());
+    assert!(engine.set(Arc::clone(&opened)).is_ok());
+    let _ = fail(&opened, "ada").await.unwrap();
+    opened.close().await;
+    assert!(appends.load(Ordering::SeqCst) < 100_000, "closing waited until nobody asked any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d3_closing_does_not_wait_until_a_journal_writes_again() {
+    for fault in [Fault::Unavailable, Fault::LostAnswer] {
+        let broken = Faulty::new();
+        let (closing, tried) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let (asked, counted, hand) = (Arc::clone(&closing), Arc::clone(&tried), broken.clone());
+        let journal = Watched::new(broken.clone(), move |call| {
+            if matches!(call, Call::Probe | Call::Append)
+                && asked.load(Ordering::SeqCst)
+                && counted.fetch_add(1, Ordering::SeqCst) == 5
+            {
+                // At some time it writes again, or a fault would go on for ever.
+                hand.mend();
+            }
+        });
+        let policy = LockoutPolicy::new(3, 3);
+        let opened = DurableEngine::open("main".parse().unwrap(), policy, journal).await;
+        let engine = Arc::new(opened.unwrap());
+        match fault {
+            Fault::Unavailable => broken.break_down(true),
+            _ => broken.next([fault].into_iter().chain([Fault::Unavailable; 99])),
+        }
+        let told = fail(&engine, "ada").await;
+        assert!(matches!(told, Err(JournalError::Unavailable(_))), "{fault:?} {told:?}");
+        closing.store(true, Ordering::SeqCst);
+        engine.close().await;
+        assert!(tried.load(Ordering::SeqCst) <= 5, "{fault:?}: it waited for the journal");
+    }
 }

@@ -96,6 +96,35 @@ async fn d2_a_journal_is_opened_by_its_own_instance_only() {
     assert_eq!(existing.instance().as_str(), "main");
 }
 
+/// All in one batch: what was begun before is void for the commands behind the one that voids it.
+#[tokio::test(flavor = "multi_thread")]
+async fn d5_a8_what_a_batch_voids_is_void_within_the_batch() {
+    for voided in 0..3 {
+        let journal = Faulty::new();
+        let engine = open(&journal, 3).await;
+        let _ = fail(&engine, "ada").await.unwrap(); // there is something to reset: no clean success
+        let [right, wrong] = [begin(&engine, "ada"), begin(&engine, "ada")];
+        journal.hold_back().await;
+        drop(engine.lock(&org(), &user("somebody else")));
+        until(|| engine.health().waiting == 0).await; // the next ones are one batch
+        match voided {
+            0 => {
+                drop(engine.lock(&org(), &user("ada")));
+                drop(engine.unlock(&user("ada")));
+            }
+            1 => drop(engine.credential_changed(&org(), &user("ada"), Factor::Password)),
+            _ => drop(engine.remove_user(&org(), &user("ada"))),
+        }
+        // Whoever is locked again is on record, or there would be nobody to judge.
+        drop(engine.lock(&org(), &user("ada")));
+        let (right, wrong) = (right.succeed(), wrong.fail());
+        journal.let_go();
+        assert_eq!(right.await, Ok(Verdict::Superseded), "{voided}");
+        assert_eq!(wrong.await, Ok(Verdict::Superseded), "{voided}");
+        assert_eq!((failures(&engine, "ada"), engine.is_locked("ada")), (0, true), "{voided}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn d4_positions_have_no_gap_and_each_level_counts_from_one() {
     let journal = MemoryJournal::new();
