@@ -128,7 +128,7 @@ impl SqliteJournal {
     }
 
     fn append_now(&self, expected: Position, batch: &Batch) -> Result<Position, AppendError> {
-        let unavailable = |fault: JournalError| AppendError::Unavailable(fault.to_string());
+        let unavailable = |fault| AppendError::Unavailable(cause(fault));
         let mut connection = self.take_writer().map_err(unavailable)?;
         let appended = self.append_with(&mut connection, expected, batch);
         if matches!(appended, Ok(_) | Err(AppendError::Behind)) {
@@ -143,7 +143,7 @@ impl SqliteJournal {
         expected: Position,
         batch: &Batch,
     ) -> Result<Position, AppendError> {
-        let refused = |error| AppendError::Unavailable(self.fault(&error).to_string());
+        let refused = |error| AppendError::Unavailable(cause(self.fault(&error)));
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(refused)?;
@@ -166,7 +166,7 @@ impl SqliteJournal {
     /// Commits. An error leaves the batch in doubt, but for a full disk, where SQLite is sure.
     fn commit(&self, transaction: Transaction<'_>) -> Result<(), AppendError> {
         transaction.commit().map_err(|error| {
-            let fault = self.fault(&error).to_string();
+            let fault = cause(self.fault(&error));
             match error.sqlite_error_code() {
                 Some(ErrorCode::DiskFull) => AppendError::Unavailable(fault),
                 _ => AppendError::InDoubt(fault),
@@ -330,10 +330,10 @@ impl Held for HeldFile<'_> {
         Box::pin(async move {
             let journal = self.journal;
             let Some(connection) = self.connection.take() else { return Err(AppendError::Behind) };
-            let refused = |error| AppendError::Unavailable(journal.fault(&error).to_string());
+            let refused = |error| AppendError::Unavailable(cause(journal.fault(&error)));
             let last = rows::insert(&connection, batch).map_err(refused)?;
             if let Err(error) = connection.execute_batch("COMMIT") {
-                let fault = journal.fault(&error).to_string();
+                let fault = cause(journal.fault(&error));
                 return Err(match error.sqlite_error_code() {
                     Some(ErrorCode::DiskFull) => AppendError::Unavailable(fault),
                     _ => AppendError::InDoubt(fault),
@@ -358,6 +358,14 @@ impl Drop for HeldFile<'_> {
 impl fmt::Debug for SqliteJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteJournal").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// What an error says, for one that says the rest.
+fn cause(fault: JournalError) -> String {
+    match fault {
+        JournalError::Unavailable(cause) => cause,
+        other => other.to_string(),
     }
 }
 

@@ -130,3 +130,53 @@ fn the_environment_names_journal_and_actor() {
     let trail = place.run(&["events", "--user", "ada", "--output", "json"]).lines();
     assert_eq!(trail[0]["actor"], "night shift");
 }
+
+/// A file and a folder that whoever runs the command cannot write. Root can write everything, so root
+/// has somebody else run it.
+#[cfg(unix)]
+#[test]
+fn a_journal_that_cannot_be_written_is_read_and_says_why_it_is_not_written() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::path::Path;
+    use std::process::Command;
+
+    let place = Place::new(3, 3);
+    place.json(&["lock", "ada", "--org", "acme"]);
+    let program = place.folder.path().join("portcullis");
+    fs::copy(assert_cmd::cargo::cargo_bin!("portcullis"), &program).unwrap();
+    let allow = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    allow(&place.file(), 0o444);
+    allow(place.folder.path(), 0o555);
+    let is_root = fs::metadata(place.folder.path()).unwrap().uid() == 0;
+    let run = |args: &[&str]| {
+        let mut command = if is_root {
+            let mut other = Command::new("setpriv");
+            other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+            other
+        } else {
+            Command::new(&program)
+        };
+        let output = command.current_dir(&place.folder).args(args).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Run {
+            code: output.status.code().unwrap(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    };
+    assert_eq!(run(&["locked", "--output", "json"]).json()["total"], 1);
+    assert_eq!(run(&["check"]).code, 0);
+    assert_eq!(run(&["events", "--output", "json"]).lines().len(), 2);
+    for writing in [
+        &["unlock", "ada"][..],
+        &["lock", "bob", "--org", "acme"],
+        &["policy", "set", "--max-otp-attempts", "1"],
+        &["prune", "--older-than", "0s"],
+    ] {
+        run(writing).fails(1, "readonly database");
+    }
+    assert_eq!(place.trail().len(), 2);
+    allow(place.folder.path(), 0o755);
+}

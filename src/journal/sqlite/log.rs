@@ -41,6 +41,11 @@ pub(super) fn check(file: &Path) -> Result<(), JournalError> {
     Ok(())
 }
 
+/// Whether there is no log, or nothing in it.
+pub(super) fn is_empty(file: &Path) -> bool {
+    std::fs::metadata(beside(file, "-wal")).map_or(true, |log| log.len() == 0)
+}
+
 fn beside(file: &Path, helper: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(helper);

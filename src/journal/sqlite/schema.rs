@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::log;
 use crate::journal::{JournalError, Position};
 
 /// Marks the file as ours: "Port" in ASCII.
@@ -92,9 +93,9 @@ pub(super) fn open_to_read(file: &Path) -> Result<Option<Connection>, JournalErr
     let opened = Connection::open_with_flags(file, flags).and_then(prepare);
     let connection = match opened {
         Ok(connection) => connection,
-        // In a folder that cannot be written SQLite cannot make its helper files. Nobody else can
-        // be writing there either, so it can be told to do without.
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+        // Where nothing can be written SQLite cannot make its helper files. If there is no log, nobody
+        // who can write has the file open, so SQLite can be told to do without.
+        Err(error) if is_read_only(&error) && log::is_empty(file) => {
             let uri = format!("file:{}?immutable=1", escaped(file));
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
             Connection::open_with_flags(uri, flags).map_err(|error| fault(file, &error))?
@@ -132,6 +133,10 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, JournalError> {
     migrate(&mut connection, found).map_err(|error| fault(file, &error))?;
     sync_folder(file).map_err(|error| unavailable(file, &error))?;
     Ok(connection)
+}
+
+fn is_read_only(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 fn prepare(mut connection: Connection) -> rusqlite::Result<Connection> {
