@@ -8,8 +8,11 @@
 //!                                             └────► callers     whose token it is, with which roles
 //! ```
 
+pub mod auth;
 pub mod error;
+pub mod policies;
 pub mod roles;
+pub mod users;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,9 +26,7 @@ use crate::directory::Directory;
 #[derive(Clone)]
 pub struct Api {
     pub(crate) engine: Arc<DurableEngine>,
-    #[expect(dead_code, reason = "the use cases come next")]
     pub(crate) directory: Arc<dyn Directory>,
-    #[expect(dead_code, reason = "the use cases come next")]
     pub(crate) callers: Arc<dyn Callers>,
 }
 

@@ -10,6 +10,7 @@ pub mod directory;
 pub mod exit;
 pub mod operate;
 mod output;
+pub mod proto;
 pub mod replay;
 
 use cli::{Cli, Command};
