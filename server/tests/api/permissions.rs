@@ -5,6 +5,7 @@ use portcullis_server::api::policies::*;
 use portcullis_server::api::roles::Role;
 use portcullis_server::api::users::{v1, v2};
 use portcullis_server::api::{Api, Meta};
+use portcullis_server::proto::zitadel::settings::v2::GetLockoutSettingsRequest;
 use portcullis_server::proto::zitadel::{admin, management, user};
 
 use super::{World, about, by, told, wait};
@@ -105,7 +106,7 @@ async fn call(api: &Api, meta: &Meta, name: &str) -> Result<(), ApiError> {
         "reset_lockout_policy_to_default" => {
             call!(reset_lockout_policy_to_default, m::ResetLockoutPolicyToDefaultRequest {})
         }
-        "get_lockout_settings" => call!(get_lockout_settings, Default::default()),
+        "get_lockout_settings" => call!(get_lockout_settings, GetLockoutSettingsRequest::default()),
         "admin_get_lockout_policy" => {
             call!(admin_get_lockout_policy, admin::v1::GetLockoutPolicyRequest {})
         }
