@@ -320,8 +320,9 @@ async fn d3_m10_an_engine_that_a_pruning_overtakes_goes_on_without_a_restart() {
     });
     let engine = Arc::new(DurableEngine::open_existing(overtaken).await.unwrap());
     work(journal).await; // it hears of this, and is overtaken while it reads
-    until(|| failures(&engine, "ada") == 3 || probes.load(SeqCst) == 5).await;
-    assert_eq!((failures(&engine, "ada"), engine.health().writable), (3, true));
+    let now = || (failures(&engine, "ada"), engine.health().writable);
+    until(|| now() == (3, true) || probes.load(SeqCst) == 5).await;
+    assert_eq!(now(), (3, true));
     let verdict = fail(&engine, "ada").await.unwrap();
     assert!(matches!(verdict, Verdict::Rejected { failures: 4, .. }), "{verdict:?}");
 }
