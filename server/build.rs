@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     prost_build::Config::new()
         .enable_type_names()
+        .type_name_domain(["."], "type.googleapis.com")
         .extern_path(".zitadel.object.v2beta", "crate::proto::zitadel::object::v2")
         .extern_path(".zitadel.settings.v2beta", "crate::proto::zitadel::settings::v2")
         .extern_path(".zitadel.user.v2beta", "crate::proto::zitadel::user::v2")

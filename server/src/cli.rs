@@ -1,18 +1,22 @@
 //! What may be typed. The comments on commands and flags are their help.
 
+pub mod directory;
 pub mod journal;
 pub mod replay;
+pub mod serve;
 pub mod time;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::exit::EXIT_CODES;
+use directory::{ImportArgs, TokenCommand};
 use journal::{
     CheckArgs, EventsArgs, LockArgs, LockedArgs, PolicyCommand, PruneArgs, StatusArgs, UnlockArgs,
 };
 use replay::ReplayArgs;
+use serve::{ConfigArgs, ServeArgs};
 
-/// Account-lockout policy for operators.
+/// Account-lockout policy: the server, and the commands for operators.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "portcullis", version, after_help = after_help(EXAMPLE))]
 pub struct Cli {
@@ -23,6 +27,7 @@ pub struct Cli {
 
 const EXAMPLE: &str = "\
 Example:
+  portcullis serve
   portcullis policy set --create --max-password-attempts 5
   portcullis locked --org acme
   portcullis unlock ada --reason 'called from her desk'
@@ -31,6 +36,12 @@ Example:
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Serve the API
+    #[command(long_about = serve::SERVE, after_help = after_help(serve::SERVE_EXAMPLES))]
+    Serve(ServeArgs),
+    /// Show the server's settings that hold, and where each comes from
+    #[command(after_help = after_help(serve::CONFIG))]
+    Config(ConfigArgs),
     /// Show and change the instance's policy and the overrides of organizations
     #[command(subcommand, after_help = after_help(journal::POLICY))]
     Policy(PolicyCommand),
@@ -49,6 +60,12 @@ pub enum Command {
     /// Show the trail: what happened, when, to whom, by whom
     #[command(after_help = after_help(journal::EVENTS))]
     Events(EventsArgs),
+    /// Add organizations and users to the directory, from JSON lines
+    #[command(long_about = directory::IMPORT, after_help = after_help(directory::IMPORT_EXAMPLES))]
+    Import(ImportArgs),
+    /// Make, list and revoke the tokens that callers of the API identify themselves by
+    #[command(subcommand, after_help = after_help(directory::TOKEN))]
+    Token(TokenCommand),
     /// Verify a journal: positions, sequences, and that its checkpoint says what its events say
     #[command(after_help = after_help(journal::CHECK))]
     Check(CheckArgs),

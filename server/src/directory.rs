@@ -1,11 +1,23 @@
 //! The directory: which organizations and users exist. The engine knows only whom it counts; to lock
 //! or unlock, a user who is unknown must be told from one who is not locked, and the permission is
 //! checked on the organization that the user is of.
+//!
+//! [`JournalDirectory`] is one whose events are in the engine's own journal.
+
+mod error;
+mod journal;
+mod start;
 
 use std::time::SystemTime;
 
 use portcullis::journal::{BoxFuture, JournalError};
 use portcullis::{Actor, Details, OrgId, UserId};
+
+pub use error::DirectoryError;
+pub use journal::{
+    DryRun, JournalDirectory, NewEntry, NewToken, Outcome, TokenInfo, TokenText, WantedState,
+};
+pub use start::{FirstStart, SecretFile, first_start, write_secret_file};
 
 /// A directory. A service that mounts the API may bring its own.
 pub trait Directory: Send + Sync + 'static {
@@ -148,7 +160,7 @@ pub struct UserQuery {
     pub filter: UserFilter,
     /// How many to pass over.
     pub offset: u64,
-    /// The most to answer with; 0 for the most that the directory gives at once.
+    /// The most to answer with; 0 for as many as the directory usually gives at once.
     pub limit: u32,
     /// Oldest first, or newest first.
     pub ascending: bool,

@@ -6,11 +6,13 @@
 
 pub mod check;
 pub mod events;
+pub mod import;
 pub mod lock;
 pub mod locked;
 pub mod policy;
 pub mod prune;
 pub mod status;
+pub mod token;
 pub mod unlock;
 mod view;
 
@@ -21,6 +23,7 @@ use std::path::Path;
 use portcullis::journal::{Journal, JournalError, Position, SqliteJournal};
 use portcullis::{DurableEngine, WriteError};
 
+use crate::directory::DirectoryError;
 use crate::exit::Failure;
 use view::View;
 
@@ -82,6 +85,15 @@ pub(crate) fn failure(error: JournalError) -> Failure {
         | JournalError::OtherInstance { .. }
         | JournalError::Pruned { .. } => Failure::bad_input(error),
         _ => Failure::fault(error),
+    }
+}
+
+/// What a change of the directory that was not made means for the command.
+pub(crate) fn undone(error: DirectoryError) -> Failure {
+    match error {
+        DirectoryError::Journal(error) => failure(error),
+        DirectoryError::BadText { .. } => Failure::bad_input(error),
+        _ => Failure::refused(error),
     }
 }
 

@@ -8,7 +8,7 @@ pub mod command;
 mod feed;
 pub mod line;
 pub mod policy;
-mod progress;
+pub(crate) mod progress;
 pub mod reader;
 pub mod report;
 mod trail;

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
 
 const FORMS: &str = "2026-03-01T09:00:00Z, 2026-03-01, or so long ago: 90m, 2h, 7d";
+const DEADLINES: &str = "2027-03-01T09:00:00Z, 2027-03-01, or so long from now: 12h, 90d";
 
 /// A moment: a time, the start of a day in UTC, or so long before now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +47,35 @@ fn seconds(span: Span) -> Option<i64> {
     Some(seconds as i64)
 }
 
+/// A time that something lasts until: a time, the start of a day in UTC, or so long from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(pub SystemTime);
+
+impl Deadline {
+    fn parse(text: &str, now: Timestamp) -> Result<Self, String> {
+        let in_future = text.parse::<Span>().ok().and_then(seconds);
+        let then = in_future
+            .and_then(|seconds| now.checked_add(Span::new().try_seconds(seconds).ok()?).ok());
+        let end = match then {
+            Some(then) => Moment::of(then),
+            None => Moment::parse(text, now),
+        };
+        match end {
+            Ok(end) if Ok(end) > Moment::of(now) => Ok(Self(end.0)),
+            Ok(_) => Err(String::from("this time is past")),
+            Err(_) => Err(format!("give {DEADLINES}")),
+        }
+    }
+}
+
+impl FromStr for Deadline {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text, Timestamp::now())
+    }
+}
+
 impl FromStr for Moment {
     type Err = String;
 
@@ -79,6 +109,23 @@ mod tests {
             ["", "7", "yesterday", "-2h", "2 months", "1y", "2026-02-30", "09:00", "999999999w"]
         {
             assert!(Moment::parse(wrong, now).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn deadlines_lie_ahead() {
+        let now: Timestamp = "2026-03-08T12:00:00Z".parse().unwrap();
+        for (text, end) in [
+            ("2027-03-01T09:00:00Z", "2027-03-01T09:00:00Z"),
+            ("2026-03-09", "2026-03-09T00:00:00Z"),
+            ("12h", "2026-03-09T00:00:00Z"),
+            ("90d", "2026-06-06T12:00:00Z"),
+        ] {
+            let expected = Moment::of(end.parse::<Timestamp>().unwrap()).unwrap().0;
+            assert_eq!(Deadline::parse(text, now), Ok(Deadline(expected)), "{text}");
+        }
+        for wrong in ["", "2026-03-08T12:00:00Z", "2026-03-08", "0s", "-2h", "soon", "999999999w"] {
+            assert!(Deadline::parse(wrong, now).is_err(), "{wrong}");
         }
     }
 }

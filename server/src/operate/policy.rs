@@ -33,7 +33,7 @@ pub fn command(command: &PolicyCommand) -> Result<(), Failure> {
 }
 
 /// The instance of a new journal that is not told one.
-const INSTANCE: &str = "main";
+pub(crate) const INSTANCE: &str = "main";
 
 /// The policy in force, for a report.
 struct InForce {

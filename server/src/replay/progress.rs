@@ -20,7 +20,7 @@ const BAR: &str = "{bar:40} {percent}% of {total_bytes}, {binary_bytes_per_sec},
 const SPINNER: &str = "{spinner} {bytes} read, {binary_bytes_per_sec}, {elapsed}";
 
 /// Watches a replay for the person who started it.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     keep_going: bool,
     started: Instant,
     /// Where nobody would see it, there is none.
@@ -29,14 +29,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(length: Option<u64>, keep_going: bool) -> Self {
+    pub(crate) fn new(length: Option<u64>, keep_going: bool) -> Self {
         let bar = io::stderr().is_terminal().then(|| hidden_bar(length));
         let next_look = if bar.is_some() { STEP } else { u64::MAX };
         Self { keep_going, started: Instant::now(), bar, next_look }
     }
 
     /// How long it has run.
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 

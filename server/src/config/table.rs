@@ -1,0 +1,79 @@
+//! The table of settings.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use portcullis::InstanceId;
+
+use super::value::{Count, LogFormat, LogLevel, Size, Timeout, Value};
+use super::{Chosen, Setting};
+use crate::exit::Failure;
+
+/// Generates the settings as a struct with a field for each, and the table of their names.
+macro_rules! settings {
+    ($($(#[doc = $help:literal])+ $key:ident: $type:ty, $form:literal $(= $default:literal)?;)*) => {
+        /// What the server is told.
+        #[derive(Clone, Debug)]
+        pub struct Settings {
+            $($(#[doc = $help])+ pub $key: $type,)*
+        }
+
+        /// Every setting.
+        pub const TABLE: &[Setting] = &[
+            $(Setting {
+                key: stringify!($key),
+                form: $form,
+                default: settings!(@default $($default)?),
+                help: concat!($($help),+),
+                is_switch: <$type as Value>::IS_SWITCH,
+            },)*
+        ];
+
+        impl Settings {
+            /// Reads every value; `chosen` is in the order of the table.
+            pub(super) fn read(chosen: &[Chosen]) -> Result<Self, Failure> {
+                let mut chosen = chosen.iter();
+                let mut next = || {
+                    chosen.next().ok_or_else(|| Failure::fault("a setting without a value"))
+                };
+                Ok(Self { $($key: next()?.parse()?,)* })
+            }
+        }
+    };
+    (@default) => { None };
+    (@default $default:literal) => { Some($default) };
+}
+
+settings! {
+    /// The journal; made if there is none
+    journal: PathBuf, "FILE" = "portcullis.db";
+    /// The instance: `main` in a new journal; one that exists must be this instance's
+    instance: Option<InstanceId>, "ID";
+    /// First start only: failed passwords in a row that lock; 0 never locks
+    max_password_attempts: u32, "N" = "10";
+    /// First start only: failed one-time codes of one kind in a row that lock; 0 never locks
+    max_otp_attempts: u32, "N" = "10";
+    /// First start only: whether a login may tell its user how many attempts are left
+    show_failures: bool, "BOOL" = "false";
+    /// Address and port to listen on; port 0 takes one that is free
+    listen: SocketAddr, "ADDRESS" = "127.0.0.1:8080";
+    /// Certificate chain in PEM form; with it the server speaks TLS and nothing else
+    tls_cert: Option<PathBuf>, "FILE";
+    /// Private key of the certificate in PEM form
+    tls_key: Option<PathBuf>, "FILE";
+    /// The longest body of a request
+    max_body: Size, "SIZE" = "1MiB";
+    /// How many connections may be open; more are closed at once
+    max_connections: Count, "N" = "10000";
+    /// How long a request may take before it is answered with an error
+    request_timeout: Timeout, "TIME" = "30s";
+    /// How long a client may take to send the header of a request, or to greet in TLS
+    header_timeout: Timeout, "TIME" = "10s";
+    /// How long requests may go on after a signal to end
+    shutdown_timeout: Duration, "TIME" = "10s";
+    /// The form of the log on stderr: text or json
+    log_format: LogFormat, "FORM" = "text";
+    /// What to log: error, warn, info, debug or trace
+    log_level: LogLevel, "LEVEL" = "info";
+}

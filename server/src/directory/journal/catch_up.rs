@@ -1,0 +1,187 @@
+//! Catching up: from the events that there are to the tables, and from these to memory.
+
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::SystemTime;
+
+use futures_util::StreamExt;
+use portcullis::journal::{JournalError, Position};
+use rusqlite::TransactionBehavior;
+
+use super::events::Step;
+use super::known::Known;
+use super::schema::{self, Reflected};
+use super::{JournalDirectory, Shared, blocking, held, project};
+
+/// So many changes are one transaction.
+const BATCH: usize = 1_000;
+
+/// After so many positions that hold nothing for the directory the position is written all the same,
+/// so that the next opening need not pass over them again.
+const LAZY: u64 = 20_000;
+
+/// What became of a batch.
+enum Written {
+    Done,
+    /// The tables are not where they were left: another process has made them anew.
+    Elsewhere,
+}
+
+impl JournalDirectory {
+    /// Brings tables and memory to the position that the engine has reached. Every reading does it
+    /// first; to do it now and then keeps the next reading quick.
+    ///
+    /// # Errors
+    ///
+    /// As [`JournalDirectory::open`]; the next call begins where this one ended.
+    pub async fn catch_up(&self) -> Result<(), JournalError> {
+        let shared = &self.0;
+        let target = shared.engine.health().position;
+        if shared.position.load(Ordering::Acquire) >= target {
+            return Ok(());
+        }
+        let _turn = shared.catching.lock().await;
+        while shared.position.load(Ordering::Acquire) < target {
+            match self.catch_up_once(target).await {
+                // Another process may have been there before the events were pruned.
+                Err(JournalError::Pruned { oldest }) => {
+                    self.reload().await?;
+                    if shared.position.load(Ordering::Acquire).saturating_add(1) < oldest {
+                        return Err(JournalError::Pruned { oldest });
+                    }
+                }
+                Err(fault) => return Err(fault),
+                Ok(Written::Elsewhere) => self.reload().await?,
+                Ok(Written::Done) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Catches up, and writes the position even if nothing else changed: before old events are
+    /// pruned, so that none of those is missed.
+    ///
+    /// # Errors
+    ///
+    /// As [`JournalDirectory::catch_up`].
+    pub async fn save(&self) -> Result<(), JournalError> {
+        loop {
+            self.catch_up().await?;
+            let _turn = self.0.catching.lock().await;
+            let (position, at) = self.reflected();
+            match self.write(Vec::new(), Reflected { position, at }).await? {
+                Written::Done => return Ok(()),
+                Written::Elsewhere => self.reload().await?,
+            }
+        }
+    }
+
+    /// The position that the directory reflects, and its time.
+    pub(super) fn reflected(&self) -> (Position, SystemTime) {
+        let at = held(&self.0.at);
+        (self.0.position.load(Ordering::Acquire), *at)
+    }
+
+    async fn catch_up_once(&self, target: Position) -> Result<Written, JournalError> {
+        let shared = &self.0;
+        let mut position = shared.position.load(Ordering::Acquire);
+        let mut events = pin!(shared.engine.events_after(position));
+        let mut steps = Vec::new();
+        while position < target {
+            let recorded = events.next().await.unwrap_or(Err(JournalError::Closed))?;
+            position = recorded.position;
+            let step = Step::of(&recorded)
+                .map_err(|cause| schema::corrupt(&shared.file, position, cause))?;
+            steps.extend(step);
+            let written = held(&shared.tables).1;
+            let is_far = position.saturating_sub(written) >= LAZY;
+            let reached = Reflected { position, at: recorded.at };
+            if steps.len() >= BATCH || (position >= target && !steps.is_empty()) || is_far {
+                let batch = std::mem::take(&mut steps);
+                if let Written::Elsewhere = self.write(batch, reached).await? {
+                    return Ok(Written::Elsewhere);
+                }
+            } else if steps.is_empty() {
+                shared.reach(reached);
+            }
+        }
+        Ok(Written::Done)
+    }
+
+    async fn write(&self, steps: Vec<Step>, reached: Reflected) -> Result<Written, JournalError> {
+        let shared = Arc::clone(&self.0);
+        blocking(move || shared.write(&steps, reached)).await
+    }
+
+    /// Takes the tables as they are now.
+    async fn reload(&self) -> Result<(), JournalError> {
+        let shared = Arc::clone(&self.0);
+        blocking(move || shared.reload()).await
+    }
+}
+
+impl Shared {
+    /// Applies a batch to the tables, as far as nobody else has, and then to memory. If whoever asked
+    /// waits no more, this is done all the same, before the next batch.
+    fn write(&self, steps: &[Step], reached: Reflected) -> Result<Written, JournalError> {
+        let fault = |error: rusqlite::Error| schema::fault(&self.file, &error);
+        let mut tables = held(&self.tables);
+        let (connection, written) = &mut *tables;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+        let Some(found) = schema::reflected(&transaction).map_err(fault)? else {
+            return Err(schema::foreign(&self.file));
+        };
+        if found.position < *written {
+            return Ok(Written::Elsewhere);
+        }
+        if found.position < reached.position {
+            for step in steps.iter().filter(|step| step.position > found.position) {
+                project::apply(&transaction, step).map_err(fault)?;
+            }
+            schema::set_reflected(&transaction, reached).map_err(fault)?;
+            transaction.commit().map_err(fault)?;
+        } else {
+            drop(transaction);
+        }
+        *written = reached.position.max(found.position);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for step in steps {
+            if let project::Change::Fact(project::Fact::OrgAdded { org, .. }) = &step.change {
+                known.orgs.insert(org.clone());
+            }
+            if let Some(user) = project::touched(&step.change) {
+                known.refresh(connection, user).map_err(fault)?;
+            }
+        }
+        drop(known);
+        self.reach(reached);
+        Ok(Written::Done)
+    }
+
+    fn reload(&self) -> Result<(), JournalError> {
+        let fault = |error: rusqlite::Error| schema::fault(&self.file, &error);
+        let mut tables = held(&self.tables);
+        let (connection, written) = &mut *tables;
+        let snapshot = connection.transaction().map_err(fault)?;
+        let Some(found) = schema::reflected(&snapshot).map_err(fault)? else {
+            return Err(schema::foreign(&self.file));
+        };
+        let loaded = Known::load(&snapshot).map_err(fault)?;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        *written = found.position;
+        *held(&self.at) = found.at;
+        self.position.store(found.position, Ordering::Release);
+        Ok(())
+    }
+
+    /// Memory reflects a position. It may not move back.
+    fn reach(&self, reached: Reflected) {
+        let mut at = held(&self.at);
+        if self.position.load(Ordering::Acquire) < reached.position {
+            *at = reached.at;
+            self.position.store(reached.position, Ordering::Release);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `portcullis serve`: the API on a journal, in one process, on one port.
+//!
+//! ```text
+//!   connection ─► observe ─► guard ─► wire                  observe: id, log, metrics
+//!    (listen)        └─────► debug: healthz, ready, metrics  guard: panic, time, size
+//! ```
+//!
+//! Everything that can be wrong with the settings is found before anything is opened, in this order:
+//! the settings, the certificate, the address, the journal.
+
+mod answer;
+mod debug;
+mod first_start;
+mod guard;
+mod listen;
+mod log;
+mod metrics;
+mod observe;
+mod open;
+mod tls;
+mod transport;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tokio::time::MissedTickBehavior;
+
+use crate::api::Api;
+use crate::cli::serve::ServeArgs;
+use crate::config::Settings;
+use crate::directory::JournalDirectory;
+use crate::exit::Failure;
+use crate::operate::failure;
+use crate::output::print;
+use crate::wire;
+use guard::Limits;
+use listen::Listener;
+use metrics::Metrics;
+
+/// Runs `serve` until a signal ends it.
+///
+/// # Errors
+///
+/// What keeps the server from starting; once it has started, only what keeps it from listening.
+pub(crate) fn command(args: &ServeArgs) -> Result<(), Failure> {
+    let settings = Settings::from_args(&args.settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(Failure::fault)?.block_on(serve(&settings))
+}
+
+async fn serve(settings: &Settings) -> Result<(), Failure> {
+    let tls = tls::read(settings).await?;
+    let listener = Listener::bind(settings.listen, tls)?;
+    log::start(settings);
+    let metrics = Metrics::install()?;
+    let engine = Arc::new(open::engine(settings).await?);
+    let directory = JournalDirectory::open(Arc::clone(&engine), &settings.journal).await;
+    let directory = Arc::new(directory.map_err(failure)?);
+    let made = first_start::prepare(&directory, &settings.journal).await?;
+    directory.catch_up().await.map_err(failure)?;
+    tokio::spawn(keep_up(Arc::clone(&directory)));
+    let api = Api::new(Arc::clone(&engine), Arc::clone(&directory) as _, directory);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        instance = %engine.instance(),
+        journal = %settings.journal.display(),
+        position = engine.health().position,
+        "opened"
+    );
+    let app = app(api, metrics, Limits::of(settings));
+    let running = listener.start(app, settings)?;
+    print(|to| {
+        if let Some(made) = &made {
+            made.tell(running.url(), to)?;
+        }
+        writeln!(to, "listening on {}", running.url())
+    })?;
+    let ended = running.end().await;
+    engine.close().await;
+    tracing::info!(position = engine.health().position, "closed");
+    ended
+}
+
+/// Has the directory follow the journal, so that no request waits for it to catch up after a quiet time.
+async fn keep_up(directory: Arc<JournalDirectory>) {
+    let mut clock = tokio::time::interval(Duration::from_secs(1));
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        // The next request meets the same error, and is answered with it.
+        if let Err(cause) = directory.catch_up().await {
+            tracing::warn!(%cause, "the directory cannot follow the journal");
+        }
+    }
+}
+
+/// All that is served.
+fn app(api: Api, metrics: Metrics, limits: Limits) -> Router {
+    wire::router(api.clone(), limits.wire())
+        // The guard has the limit that holds.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(limits, guard::guard))
+        .merge(debug::router(api, metrics))
+        .layer(from_fn(observe::observe))
+}

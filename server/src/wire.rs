@@ -1,0 +1,167 @@
+//! How calls come in. One port takes them all, and one table, `wire::calls`, serves them all; the
+//! transports differ only in framing:
+//!
+//! ```text
+//!   gRPC       length-prefixed protobuf          \
+//!   gRPC-web   the same, trailers in the body     >  protobuf ──► run ──► protobuf
+//!   Connect    protobuf or JSON                  /
+//!   REST       JSON, query and path             /
+//! ```
+//!
+//! gRPC and gRPC-web are told by their content type, Connect by its path (`/package.Service/Method`),
+//! and everything else is REST, which answers for unknown paths as well.
+
+mod call;
+mod calls;
+mod connect;
+mod error;
+mod grpc;
+mod headers;
+mod json;
+mod openapi;
+mod rest;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::get;
+use http::{HeaderMap, Method, Request};
+
+use crate::api::error::{ApiError, Code};
+use crate::api::{Api, Meta};
+use call::{Call, Route};
+
+/// What every transport holds to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The longest message that is read, in bytes.
+    pub max_body: usize,
+    /// The longest time that a caller waits; a caller may ask for less.
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_body: 1 << 20, timeout: Duration::from_secs(30) }
+    }
+}
+
+/// The API on every transport, as a router that others can be merged into: it takes whatever path no
+/// other route takes.
+pub fn router(api: Api, options: Options) -> Router {
+    router_of(api, options, calls::CALLS)
+}
+
+fn router_of(api: Api, options: Options, calls: &'static [Call]) -> Router {
+    let wire = Arc::new(Wire::new(api, options, calls));
+    // Made once: it changes with the program only.
+    let document = Bytes::from(openapi::document(calls).to_string());
+    Router::new()
+        .route("/openapi.json", get(async move || error::json_response(document)))
+        .fallback(dispatch)
+        .layer(headers::cors())
+        .layer(middleware::from_fn_with_state(Arc::clone(&wire), headers::around))
+        .with_state(wire)
+}
+
+/// The name of the call that a request makes, of a fixed set of names: its path in gRPC, or the pattern
+/// of its path in REST. For whoever counts requests, which must not go by what clients make up.
+#[must_use]
+pub fn route_name(verb: &Method, path: &str) -> Option<&'static str> {
+    let of_rpc = calls::CALLS.iter().find(|call| call.rpc == path).map(|call| call.rpc);
+    let is_of = |call: &&Call| call.verb == verb && rest::is_of(call, path);
+    of_rpc.or_else(|| calls::CALLS.iter().find(is_of).map(|call| call.path))
+}
+
+/// Chooses the transport of a request.
+async fn dispatch(State(wire): State<Arc<Wire>>, request: Request<Body>) -> Response {
+    let content_type = headers::content_type(request.headers());
+    if request.method() == Method::POST {
+        if content_type.starts_with("application/grpc-web") {
+            return grpc::web(wire, request).await;
+        }
+        if content_type.starts_with("application/grpc") {
+            return grpc::serve(wire, request).await;
+        }
+    }
+    match wire.rpc(request.uri().path()) {
+        Some(route) => connect::serve(&wire, route, request).await,
+        None => rest::serve(&wire, request).await,
+    }
+}
+
+/// What the transports share.
+#[derive(Debug)]
+struct Wire {
+    api: Api,
+    options: Options,
+    routes: Vec<Route>,
+    /// Where a gRPC path is among the routes.
+    rpcs: HashMap<&'static str, usize>,
+    /// The services that tell which services there are.
+    reflection: Router,
+}
+
+impl Wire {
+    fn new(api: Api, options: Options, calls: &'static [Call]) -> Self {
+        let routes: Vec<_> = calls.iter().filter_map(Route::new).collect();
+        let rpcs = routes.iter().enumerate().map(|(at, route)| (route.call.rpc, at)).collect();
+        Self { api, options, routes, rpcs, reflection: grpc::reflection() }
+    }
+
+    /// The call of a gRPC path.
+    fn rpc(&self, path: &str) -> Option<&Route> {
+        self.routes.get(*self.rpcs.get(path)?)
+    }
+
+    /// Makes a call. It runs to its end even if its caller leaves or has waited long enough: nobody
+    /// can cut a change in two.
+    async fn run(
+        &self,
+        call: &'static Call,
+        headers: &HeaderMap,
+        request: Bytes,
+    ) -> Result<Bytes, ApiError> {
+        let (api, meta) = (self.api.clone(), meta(headers));
+        let running = tokio::spawn(async move { (call.run)(&api, &meta, request).await });
+        let timeout = headers::timeout(headers).unwrap_or(Duration::MAX).min(self.options.timeout);
+        match tokio::time::timeout(timeout, running).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_panicked)) => {
+                Err(ApiError::plain(Code::Internal, "An internal error occurred"))
+            }
+            Err(_elapsed) => Err(ApiError::plain(Code::DeadlineExceeded, "deadline exceeded")),
+        }
+    }
+
+    /// Reads a request's body.
+    async fn body(&self, body: Body) -> Result<Bytes, Oversized> {
+        axum::body::to_bytes(body, self.options.max_body).await.map_err(|_| Oversized)
+    }
+}
+
+/// The body is longer than is read, or ended too early.
+#[derive(Debug)]
+struct Oversized;
+
+impl From<Oversized> for ApiError {
+    fn from(_: Oversized) -> Self {
+        Self::plain(Code::ResourceExhausted, "the request's body is too long")
+    }
+}
+
+fn meta(headers: &HeaderMap) -> Meta {
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    Meta {
+        authorization: headers.get_all(http::header::AUTHORIZATION).iter().map(text).collect(),
+        org: headers.get("x-zitadel-orgid").map(text).filter(|org| !org.is_empty()),
+    }
+}
