@@ -109,10 +109,10 @@ async fn a_file_of_another_kind_or_a_newer_version_is_refused_and_left_alone() {
     let newer = folder.path().join("newer.db");
     open(&newer, 1).await.close().await;
     let connection = rusqlite::Connection::open(&newer).unwrap();
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
     let fault = SqliteJournal::open(&newer).await.unwrap_err();
-    assert!(fault.to_string().contains("its version is 2"), "{fault}");
+    assert!(fault.to_string().contains("its version is 99"), "{fault}");
     let folder_itself = SqliteJournal::open(folder.path()).await.unwrap_err();
     assert!(folder_itself.to_string().contains("a folder"), "{folder_itself}");
 }
@@ -162,4 +162,18 @@ async fn a_file_that_cannot_be_written_is_read_and_says_why_it_is_not_written() 
         tokio::task::yield_now().await;
     }
     engine.close().await;
+}
+
+/// A file as the first version of it was, which had no index of the events but checks.
+#[tokio::test]
+async fn a_file_of_an_older_version_is_brought_up_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(folder.path()).await;
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.execute_batch("DROP INDEX event_but_checks; PRAGMA user_version = 1").unwrap();
+    drop(connection);
+    assert_eq!(read(&file).await, Ok(301));
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    let index = "SELECT count(*) FROM sqlite_schema WHERE name = 'event_but_checks'";
+    assert_eq!(connection.query_row(index, [], |row| row.get(0)), Ok(1));
 }

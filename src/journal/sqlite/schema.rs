@@ -15,7 +15,8 @@ use crate::journal::{JournalError, Position};
 const APPLICATION_ID: i32 = 0x506f_7274;
 
 /// Each version's step from the one before. Never changed, only added to.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE journal (
         only     INTEGER PRIMARY KEY CHECK (only = 1),
         instance TEXT,
@@ -52,7 +53,23 @@ const MIGRATIONS: [&str; 1] = ["
         crc      INTEGER NOT NULL,
         PRIMARY KEY (writer, begun, number)
     ) STRICT;
-"];
+",
+    "
+    -- Most events are checks. Whoever looks for the others must not read them all.
+    CREATE INDEX event_but_checks ON event (position) WHERE type NOT IN (
+        'user.human.password.check.failed',
+        'user.human.password.check.succeeded',
+        'user.human.mfa.otp.check.failed',
+        'user.human.mfa.otp.check.succeeded',
+        'user.human.mfa.otp.sms.check.failed',
+        'user.human.mfa.otp.sms.check.succeeded',
+        'user.human.mfa.otp.email.check.failed',
+        'user.human.mfa.otp.email.check.succeeded',
+        'user.human.mfa.recoverycode.check.failed',
+        'user.human.mfa.recoverycode.check.succeeded'
+    );
+",
+];
 
 /// Our version of the file.
 fn version() -> usize {

@@ -14,8 +14,8 @@ use super::known::Known;
 use super::schema::{self, Reflected};
 use super::{JournalDirectory, Shared, blocking, held, project};
 
-/// So many changes are one transaction.
-const BATCH: usize = 1_000;
+/// The changes of so many events are one transaction.
+const BATCH: u64 = 1_000;
 
 /// After so many positions that hold nothing for the directory the position is written all the same,
 /// so that the next opening need not pass over them again.
@@ -86,27 +86,55 @@ impl JournalDirectory {
     async fn catch_up_once(&self, target: Position) -> Result<Written, JournalError> {
         let shared = &self.0;
         let mut position = shared.position.load(Ordering::Acquire);
-        let mut events = pin!(shared.engine.events_after(position));
-        let mut steps = Vec::new();
         while position < target {
-            let recorded = events.next().await.unwrap_or(Err(JournalError::Closed))?;
-            position = recorded.position;
-            let step = Step::of(&recorded)
-                .map_err(|cause| schema::corrupt(&shared.file, position, cause))?;
-            steps.extend(step);
-            let written = held(&shared.tables).1;
-            let is_far = position.saturating_sub(written) >= LAZY;
-            let reached = Reflected { position, at: recorded.at };
-            if steps.len() >= BATCH || (position >= target && !steps.is_empty()) || is_far {
-                let batch = std::mem::take(&mut steps);
-                if let Written::Elsewhere = self.write(batch, reached).await? {
-                    return Ok(Written::Elsewhere);
+            // Failures and successes are most of a journal, and nothing to the directory.
+            let (from, to) = match self.next_but_checks(position, target).await? {
+                Some(next) => {
+                    let from = next.saturating_sub(1);
+                    (from, from.saturating_add(BATCH).min(target))
                 }
-            } else if steps.is_empty() {
+                None => (target.saturating_sub(1), target),
+            };
+            let mut events = pin!(shared.engine.events_after(from));
+            let mut steps = Vec::new();
+            position = from;
+            let mut at = SystemTime::UNIX_EPOCH;
+            while position < to {
+                let recorded = events.next().await.unwrap_or(Err(JournalError::Closed))?;
+                (position, at) = (recorded.position, recorded.at);
+                let step = Step::of(&recorded)
+                    .map_err(|cause| schema::corrupt(&shared.file, position, cause))?;
+                steps.extend(step);
+            }
+            let reached = Reflected { position, at };
+            let is_far = position.saturating_sub(held(&shared.tables).1) >= LAZY;
+            if steps.is_empty() && !is_far {
                 shared.reach(reached);
+            } else if let Written::Elsewhere = self.write(steps, reached).await? {
+                return Ok(Written::Elsewhere);
             }
         }
         Ok(Written::Done)
+    }
+
+    /// The next event that is no check.
+    async fn next_but_checks(
+        &self,
+        after: Position,
+        up_to: Position,
+    ) -> Result<Option<Position>, JournalError> {
+        let shared = Arc::clone(&self.0);
+        blocking(move || {
+            let connection = &held(&shared.tables).0;
+            let found = schema::next_but_checks(connection, after, up_to);
+            let (next, pruned) = found.map_err(|error| schema::fault(&shared.file, &error))?;
+            // What came in between may have been the directory's.
+            if pruned > after {
+                return Err(JournalError::Pruned { oldest: pruned.saturating_add(1) });
+            }
+            Ok(next)
+        })
+        .await
     }
 
     async fn write(&self, steps: Vec<Step>, reached: Reflected) -> Result<Written, JournalError> {

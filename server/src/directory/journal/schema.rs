@@ -112,6 +112,36 @@ pub(super) fn set_reflected(connection: &Connection, to: Reflected) -> rusqlite:
         .map(drop)
 }
 
+/// The next event that is no check, and up to which position events were pruned. The condition is
+/// that of the journal's index `event_but_checks`, word for word, or the index is not used.
+pub(super) fn next_but_checks(
+    connection: &Connection,
+    after: Position,
+    up_to: Position,
+) -> rusqlite::Result<(Option<Position>, Position)> {
+    connection
+        .prepare_cached(
+            "SELECT (SELECT position FROM event INDEXED BY event_but_checks
+                     WHERE position > ?1 AND position <= ?2 AND type NOT IN (
+                         'user.human.password.check.failed',
+                         'user.human.password.check.succeeded',
+                         'user.human.mfa.otp.check.failed',
+                         'user.human.mfa.otp.check.succeeded',
+                         'user.human.mfa.otp.sms.check.failed',
+                         'user.human.mfa.otp.sms.check.succeeded',
+                         'user.human.mfa.otp.email.check.failed',
+                         'user.human.mfa.otp.email.check.succeeded',
+                         'user.human.mfa.recoverycode.check.failed',
+                         'user.human.mfa.recoverycode.check.succeeded'
+                     ) ORDER BY position LIMIT 1),
+                    pruned FROM journal",
+        )?
+        .query_row(params![after.cast_signed(), up_to.cast_signed()], |row| {
+            let next: Option<i64> = row.get(0)?;
+            Ok((next.map(i64::cast_unsigned), row.get::<_, i64>(1)?.cast_unsigned()))
+        })
+}
+
 /// What was found in a file, and what is to be done about it.
 enum Found {
     /// Tables to go on with.
