@@ -9,6 +9,7 @@
     reason = "helpers of tests may panic as tests may"
 )]
 
+mod calls;
 mod client;
 mod config;
 mod documented;
