@@ -1,4 +1,4 @@
-//! Every call of the OpenAPI document on the real server: what is wrong with a request is told in the
+//! Every call of `openapi.json` on the real server: what is wrong with a request is told in the
 //! same form and with the same code, whichever call it is.
 
 use serde_json::Value;
