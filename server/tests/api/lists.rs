@@ -120,7 +120,7 @@ fn a_query_that_cannot_be_answered_is_not_passed_over() {
             async move { told(v1::list_users_v1(&api, &meta, request).await) }
         };
         let nick = Query::NickNameQuery(one::NickNameQuery::default());
-        assert!(list(vec![query(nick)]).await.starts_with("Unimplemented"));
+        assert!(list(vec![query(nick)]).await.starts_with("InvalidArgument: this directory knows"));
         let none = one::SearchQuery { query: None };
         assert!(list(vec![none.clone()]).await.starts_with("InvalidArgument"));
         let undefined = Query::StateQuery(one::StateQuery { state: 99 });

@@ -66,8 +66,7 @@ macro_rules! translation {
                     Ok(UserFilter::Not(Box::new($name(*query, depth)?)))
                 }
                 $(Query::$only(query) => Ok($filter(query.$field)),)*
-                _ => Err(ApiError::plain(
-                    Code::Unimplemented,
+                _ => Err(invalid(
                     "this directory knows the queries by state, ids, user name, login name, type and \
                      organization, and their and, or and not",
                 )),
