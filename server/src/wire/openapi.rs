@@ -217,6 +217,27 @@ mod tests {
         assert!(fs::read_to_string(&file).unwrap() == text, "{} is not true", file.display());
     }
 
+    /// What is called v2beta has the lines of v2.
+    #[test]
+    fn docs_have_a_line_to_copy_for_every_call() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md");
+        let lines = fs::read_to_string(&file).unwrap();
+        for call in CALLS.iter().filter(|call| !call.service.contains("v2beta")) {
+            let path = call.path.replace("{id}", "$USER_ID").replace("{user_id}", "$USER_ID");
+            let verb = match call.verb.as_str() {
+                "GET" | "POST" => String::from("curl -s -H"),
+                other => format!("curl -s -X {other} -H"),
+            };
+            let has_body = call.verb == Method::POST || call.verb == Method::PUT;
+            let is_its = |line: &&str| {
+                line.starts_with(&verb)
+                    && line.contains(&format!("\"$URL{path}\""))
+                    && line.contains(" -d ") == has_body
+            };
+            assert_eq!(lines.lines().filter(is_its).count(), 1, "{} {path}", call.verb);
+        }
+    }
+
     #[test]
     fn every_call_and_every_message_that_it_names_is_in_it() {
         let document = document(CALLS);
