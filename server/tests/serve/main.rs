@@ -10,6 +10,7 @@
 )]
 
 mod calls;
+mod catalogue;
 mod client;
 mod config;
 mod documented;
