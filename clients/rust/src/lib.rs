@@ -1,1 +1,1 @@
-//! The tests are in `tests/`.
+//! Nothing but tests: see `tests/flow.rs`.

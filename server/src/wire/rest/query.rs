@@ -35,12 +35,13 @@ fn set(message: &mut DynamicMessage, name: &str, text: &str) -> Result<(), ApiEr
             _ => Err(invalid(format!("{first} has no fields"))),
         };
     }
-    let set_already = match field.containing_oneof() {
-        Some(oneof) => oneof.fields().any(|field| message.has_field(&field)),
-        None => message.has_field(&field),
-    };
-    if set_already {
+    if message.has_field(&field) {
         return Err(invalid(format!("{name} is given more than once")));
+    }
+    if let Some(oneof) = field.containing_oneof()
+        && oneof.fields().any(|other| message.has_field(&other))
+    {
+        return Err(invalid(format!("{name} excludes another field that is given")));
     }
     let value = value(&field, text).ok_or_else(|| invalid(format!("{name} cannot be {text:?}")))?;
     message.try_set_field(&field, value).map_err(|error| invalid(error.to_string()))
