@@ -36,6 +36,7 @@ use axum::response::Response;
 use axum::routing::get;
 use futures_util::FutureExt;
 use http::{HeaderMap, Method, Request};
+use tower::{ServiceExt, service_fn};
 
 use crate::api::error::{ApiError, Code};
 use crate::api::{Api, Meta};
@@ -66,10 +67,18 @@ fn router_of(api: Api, options: Options, calls: &'static [Call]) -> Router {
     let wire = Arc::new(Wire::new(api, options, calls));
     // Made once: it changes with the program only.
     let document = Bytes::from(openapi::document(calls).to_string());
-    Router::new()
+    let others = Router::new()
         .route("/openapi.json", get(async move || error::json_response(document)))
         .fallback(dispatch)
-        .layer(headers::cors())
+        .with_state(Arc::clone(&wire));
+    // What only browsers ask for costs the others as much as their call does.
+    let browsers = others.clone().layer(headers::cors());
+    let by_caller = service_fn(move |request: Request<Body>| {
+        let is_browser = request.headers().contains_key(http::header::ORIGIN);
+        if is_browser { browsers.clone() } else { others.clone() }.oneshot(request)
+    });
+    Router::new()
+        .fallback_service(by_caller)
         .layer(middleware::from_fn_with_state(Arc::clone(&wire), headers::around))
         .with_state(wire)
 }
