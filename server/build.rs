@@ -6,8 +6,12 @@ use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 11] = [
     "google/rpc/status.proto",
+    "portcullis/v1/attempt_service.proto",
+    "portcullis/v1/directory_service.proto",
+    "portcullis/v1/event_service.proto",
+    "portcullis/v1/lock_service.proto",
     "zitadel/message.proto",
     "zitadel/management.proto",
     "zitadel/admin.proto",

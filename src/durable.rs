@@ -191,6 +191,15 @@ impl DurableEngine {
         }
     }
 
+    /// The position of the newest event that is no check of a factor, or a later one: a host that
+    /// follows its own events (see [`DurableEngine::record`]) has nothing to read while this does not
+    /// move, however many logins fail. What a call has changed is behind it once the call has
+    /// returned. A load from memory.
+    #[must_use]
+    pub fn last_change(&self) -> Position {
+        self.shared.memory.changed()
+    }
+
     /// Ends the engine: what was asked before is answered, what is asked from now on is
     /// [`JournalError::Closed`]. Dropping the engine does the same without waiting for it.
     pub async fn close(&self) {

@@ -8,6 +8,7 @@ mod error;
 mod journal;
 mod start;
 
+use std::future::ready;
 use std::time::SystemTime;
 
 use portcullis::journal::{BoxFuture, JournalError};
@@ -15,7 +16,7 @@ use portcullis::{Actor, Details, OrgId, UserId};
 
 pub use error::DirectoryError;
 pub use journal::{
-    DryRun, JournalDirectory, NewEntry, NewToken, Outcome, TokenInfo, TokenText, WantedState,
+    DryRun, JournalDirectory, NewEntry, NewToken, TokenInfo, TokenText, WantedState,
 };
 pub use start::{FirstStart, SecretFile, first_start, write_secret_file};
 
@@ -30,6 +31,18 @@ pub trait Directory: Send + Sync + 'static {
     /// Users in the order of their creation, and how many there are of them in all.
     fn users<'a>(&'a self, query: &'a UserQuery) -> BoxFuture<'a, Result<UserPage, JournalError>>;
 
+    /// What an attempt has to know of a user; `None` as for [`Directory::user`]. It is asked before
+    /// each attempt, so a directory that can answers from memory.
+    fn standing<'a>(
+        &'a self,
+        user: &'a UserId,
+    ) -> BoxFuture<'a, Result<Option<Standing>, JournalError>> {
+        Box::pin(async move {
+            let user = self.user(user).await?;
+            Ok(user.map(|User { org, is_active, .. }| Standing { org, is_active }))
+        })
+    }
+
     /// Deactivates a user who is active, or activates one who is inactive; `None` if the user is not
     /// as is asked for. A lock stays as it is.
     fn set_active<'a>(
@@ -38,6 +51,65 @@ pub trait Directory: Send + Sync + 'static {
         user: &'a UserId,
         active: bool,
     ) -> BoxFuture<'a, Result<Option<Details>, JournalError>>;
+
+    /// Adds an organization; one that is there with the same name is no error. This and what follows
+    /// is [`DirectoryError::ReadOnly`] for a directory that is filled in another way.
+    fn register_org<'a>(
+        &'a self,
+        _actor: &'a Actor,
+        _org: &'a OrgId,
+        _name: &'a str,
+    ) -> BoxFuture<'a, Result<Outcome, DirectoryError>> {
+        Box::pin(ready(Err(DirectoryError::ReadOnly)))
+    }
+
+    /// Removes an organization with its users, all that was counted of them, and its override.
+    fn remove_org<'a>(
+        &'a self,
+        _actor: &'a Actor,
+        _org: &'a OrgId,
+    ) -> BoxFuture<'a, Result<(), DirectoryError>> {
+        Box::pin(ready(Err(DirectoryError::ReadOnly)))
+    }
+
+    /// Adds a user; one who is there with the same values is no error.
+    fn register_user<'a>(
+        &'a self,
+        _actor: &'a Actor,
+        _org: &'a OrgId,
+        _user: &'a UserId,
+        _user_name: &'a str,
+        _kind: UserKind,
+    ) -> BoxFuture<'a, Result<Outcome, DirectoryError>> {
+        Box::pin(ready(Err(DirectoryError::ReadOnly)))
+    }
+
+    /// Removes a user and all that was counted of that user.
+    fn remove_user<'a>(
+        &'a self,
+        _actor: &'a Actor,
+        _user: &'a UserId,
+    ) -> BoxFuture<'a, Result<(), DirectoryError>> {
+        Box::pin(ready(Err(DirectoryError::ReadOnly)))
+    }
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The directory has changed.
+    Changed,
+    /// It was so already.
+    Unchanged,
+}
+
+/// As much of a user as decides who may attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Standing {
+    /// The organization.
+    pub org: OrgId,
+    /// Whether the user is active.
+    pub is_active: bool,
 }
 
 /// A user as the directory knows it.

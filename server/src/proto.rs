@@ -1,4 +1,4 @@
-//! The messages of ZITADEL's API, as `proto/` has them.
+//! The messages of ZITADEL's API and of our own, as `proto/` has them.
 
 /// Every message and service as a `google.protobuf.FileDescriptorSet`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
@@ -14,6 +14,14 @@ macro_rules! generated {
 pub mod google {
     pub mod rpc {
         generated!("google.rpc");
+    }
+}
+
+/// Our own.
+#[allow(missing_docs, clippy::pedantic, clippy::large_enum_variant)]
+pub mod portcullis {
+    pub mod v1 {
+        generated!("portcullis.v1");
     }
 }
 

@@ -28,7 +28,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::time::MissedTickBehavior;
 
-use crate::api::Api;
+use crate::api::{self, Api};
 use crate::cli::serve::ServeArgs;
 use crate::config::Settings;
 use crate::directory::JournalDirectory;
@@ -60,9 +60,10 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     let directory = JournalDirectory::open(Arc::clone(&engine), &settings.journal).await;
     let directory = Arc::new(directory.map_err(failure)?);
     let made = first_start::prepare(&directory, &settings.journal).await?;
-    directory.catch_up().await.map_err(failure)?;
+    directory.follow().await.map_err(failure)?;
     tokio::spawn(keep_up(Arc::clone(&directory)));
-    let api = Api::new(Arc::clone(&engine), Arc::clone(&directory) as _, directory);
+    let api = Api::new(Arc::clone(&engine), Arc::clone(&directory) as _, directory, api(settings))
+        .map_err(Failure::fault)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         instance = %engine.instance(),
@@ -70,7 +71,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         position = engine.health().position,
         "opened"
     );
-    let app = app(api, metrics, Limits::of(settings));
+    let app = app(api.clone(), metrics, Limits::of(settings));
     let running = listener.start(app, settings)?;
     print(|to| {
         if let Some(made) = &made {
@@ -78,7 +79,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         }
         writeln!(to, "listening on {}", running.url())
     })?;
-    let ended = running.end().await;
+    let ended = running.end(|| api.end_streams()).await;
     engine.close().await;
     tracing::info!(position = engine.health().position, "closed");
     ended
@@ -91,9 +92,21 @@ async fn keep_up(directory: Arc<JournalDirectory>) {
     loop {
         clock.tick().await;
         // The next request meets the same error, and is answered with it.
-        if let Err(cause) = directory.catch_up().await {
+        if let Err(cause) = directory.follow().await {
             tracing::warn!(%cause, "the directory cannot follow the journal");
         }
+    }
+}
+
+/// What the use cases are told.
+fn api(settings: &Settings) -> api::Settings {
+    api::Settings {
+        node: settings.node.clone(),
+        attempt_timeout: settings.attempt_timeout.0,
+        max_attempts: settings.max_attempts.0.get(),
+        register_on_attempt: settings.register_on_attempt,
+        max_subscribers: settings.max_subscribers.0.get(),
+        subscriber_timeout: settings.subscriber_timeout.0,
     }
 }
 

@@ -40,7 +40,7 @@ use tower::{ServiceExt, service_fn};
 
 use crate::api::error::{ApiError, Code};
 use crate::api::{Api, Meta};
-use call::{Call, Route};
+use call::{Call, Messages, Route, Run};
 
 /// What every transport holds to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,8 +142,9 @@ impl Wire {
         headers: &HeaderMap,
         request: Bytes,
     ) -> Result<Bytes, ApiError> {
+        let Run::Unary(function) = call.run else { return Err(streams(call)) };
         let (api, meta) = (self.api.clone(), meta(headers));
-        let running = async move { (call.run)(&api, &meta, request).await };
+        let running = async move { function(&api, &meta, request).await };
         let timeout = headers::timeout(headers).unwrap_or(Duration::MAX).min(self.options.timeout);
         let answer = if call.verb == Method::GET {
             let running = AssertUnwindSafe(running).catch_unwind();
@@ -157,6 +158,20 @@ impl Wire {
             Ok(None) => Err(ApiError::plain(Code::Internal, "An internal error occurred")),
             Err(_elapsed) => Err(ApiError::plain(Code::DeadlineExceeded, "deadline exceeded")),
         }
+    }
+
+    /// Makes a call that answers with many messages, for as long as its caller listens.
+    async fn stream(
+        &self,
+        call: &'static Call,
+        headers: &HeaderMap,
+        request: Bytes,
+    ) -> Result<Messages, ApiError> {
+        let Run::Stream(function) = call.run else { return Err(streams(call)) };
+        let timeout = headers::timeout(headers).unwrap_or(Duration::MAX).min(self.options.timeout);
+        let meta = meta(headers);
+        let begun = tokio::time::timeout(timeout, function(&self.api, &meta, request)).await;
+        begun.unwrap_or_else(|_| Err(ApiError::plain(Code::DeadlineExceeded, "deadline exceeded")))
     }
 
     /// Reads a request's body.
@@ -175,10 +190,22 @@ impl From<Oversized> for ApiError {
     }
 }
 
+/// A call came by a transport that has not its form.
+fn streams(call: &Call) -> ApiError {
+    let text = match call.run {
+        Run::Stream(_) => "this call answers with a stream: use gRPC, gRPC-web or its path",
+        Run::Unary(_) => "this call answers with one message",
+    };
+    ApiError::plain(Code::Unimplemented, text)
+}
+
 fn meta(headers: &HeaderMap) -> Meta {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Meta {
         authorization: headers.get_all(http::header::AUTHORIZATION).iter().map(text).collect(),
         org: headers.get("x-zitadel-orgid").map(text).filter(|org| !org.is_empty()),
+        client: None,
+        user_agent: headers.get(http::header::USER_AGENT).map(text),
+        last_event_id: headers.get("last-event-id").map(text),
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Memory {
     pub(super) hierarchy: Hierarchy,
     pub(super) register: Register,
     position: AtomicU64,
+    /// The position of the newest event that is no check, or a later one.
+    changed: AtomicU64,
 }
 
 impl Memory {
@@ -32,6 +34,7 @@ impl Memory {
             hierarchy: Hierarchy::new(instance, default, SystemTime::UNIX_EPOCH),
             register: Register::new(shards, capacity),
             position: AtomicU64::new(0),
+            changed: AtomicU64::new(0),
         }
     }
 
@@ -39,8 +42,23 @@ impl Memory {
         self.position.load(Ordering::Acquire)
     }
 
+    /// The newest position at which something else than a count of failures may have changed.
+    pub(super) fn changed(&self) -> Position {
+        self.changed.load(Ordering::Acquire)
+    }
+
+    /// Memory reflects the journal up to a position, and nothing is known of the events before it.
     pub(super) fn set_position(&self, position: Position) {
+        self.changed.store(position, Ordering::Release);
         self.position.store(position, Ordering::Release);
+    }
+
+    /// Memory reflects one more event.
+    fn reach(&self, recorded: &Recorded) {
+        if !matches!(recorded.event, Event::CheckFailed { .. } | Event::CheckSucceeded { .. }) {
+            self.changed.store(recorded.position, Ordering::Release);
+        }
+        self.position.store(recorded.position, Ordering::Release);
     }
 
     pub(super) fn limit(&self, org: &OrgId, factor: Factor) -> AttemptLimit {
@@ -94,7 +112,7 @@ impl Memory {
                 self.hierarchy.set_override_record(org, record);
             }
         }
-        self.set_position(recorded.position);
+        self.reach(recorded);
     }
 
     /// Gives a settled attempt's slot back and takes its events over, in one step.
@@ -107,8 +125,8 @@ impl Memory {
                 }
             }
         });
-        if let Some(last) = events.last() {
-            self.set_position(last.position);
+        for recorded in events {
+            self.reach(recorded);
         }
     }
 }

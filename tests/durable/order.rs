@@ -48,6 +48,24 @@ async fn d1_a_clean_success_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_check_is_behind_the_last_change_and_checks_do_not_move_it() {
+    let engine = open(&MemoryJournal::new(), 3).await;
+    let before = engine.last_change();
+    let _ = fail(&engine, "ada").await.unwrap();
+    let _ = succeed(&engine, "ada").await.unwrap();
+    assert_eq!((engine.last_change(), engine.health().position), (before, before + 2));
+    engine.record(Aggregate::Org(org()), "org.added", None).await.unwrap();
+    assert_eq!(engine.last_change(), engine.health().position);
+    for _ in 0..3 {
+        let _ = fail(&engine, "ada").await.unwrap();
+    }
+    // The third one locked.
+    assert_eq!(engine.last_change(), engine.health().position);
+    let _ = fail(&engine, "grace").await.unwrap();
+    assert_eq!(engine.last_change() + 1, engine.health().position);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d1_what_is_settled_counts_though_nobody_waits_for_it() {
     let journal = MemoryJournal::new();
     let engine = open(&journal, 3).await;

@@ -68,6 +68,34 @@ impl Auth {
         })
     }
 
+    /// Whether the caller has a permission for every organization, and for the instance.
+    pub(crate) fn may_everywhere(&self, permission: Permission) -> bool {
+        let mut memberships = self.caller.memberships.iter();
+        memberships.any(|it| it.org.is_none() && it.role.permits(permission))
+    }
+
+    /// A permission for whatever a call may turn out to be about, anywhere.
+    pub(crate) fn require_somewhere(&self, permission: Permission) -> Result<(), ApiError> {
+        let mut memberships = self.caller.memberships.iter();
+        let has = memberships.any(|membership| membership.role.permits(permission));
+        if has { Ok(()) } else { Err(denied("AUTH-AWfge")) }
+    }
+
+    /// One of several permissions for an organization.
+    pub(crate) fn require_any(
+        &self,
+        permissions: &[Permission],
+        org: &OrgId,
+    ) -> Result<(), ApiError> {
+        let has = permissions.iter().any(|permission| self.may(*permission, org));
+        if has { Ok(()) } else { Err(denied("AUTH-AWfge")) }
+    }
+
+    /// A permission for the instance.
+    pub(crate) fn require_everywhere(&self, permission: Permission) -> Result<(), ApiError> {
+        if self.may_everywhere(permission) { Ok(()) } else { Err(denied("AUTH-AWfge")) }
+    }
+
     /// The permission that a call needs for the organization of the user whom it is about.
     pub(crate) fn require(&self, permission: Permission, org: &OrgId) -> Result<(), ApiError> {
         if self.may(permission, org) { Ok(()) } else { Err(denied("AUTH-AWfge")) }

@@ -1,4 +1,4 @@
-//! Roles and what they permit: ZITADEL's defaults.
+//! Roles and what they permit: ZITADEL's defaults, and two roles for login services.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,6 +20,17 @@ pub enum Permission {
     UserRead,
     /// `user.write`
     UserWrite,
+    /// `user.register`: adds users, and does nothing to those there are. This and what follows are not
+    /// ZITADEL's.
+    UserRegister,
+    /// `org.write`
+    OrgWrite,
+    /// `attempt.write`: begins and settles attempts.
+    AttemptWrite,
+    /// `attempt.client.write`: is believed about where an attempt comes from.
+    ClientWrite,
+    /// `events.read`
+    EventsRead,
 }
 
 /// Generates the roles with their names, whether they are the instance's, and their permissions.
@@ -56,21 +67,28 @@ macro_rules! roles {
 
 roles! {
     /// Everything, everywhere.
-    IamOwner "IAM_OWNER": PolicyRead PolicyWrite PolicyDelete IamPolicyRead IamPolicyWrite UserRead UserWrite;
+    IamOwner "IAM_OWNER": PolicyRead PolicyWrite PolicyDelete IamPolicyRead IamPolicyWrite UserRead UserWrite
+        UserRegister OrgWrite AttemptWrite EventsRead;
     /// Reads everything.
-    IamOwnerViewer "IAM_OWNER_VIEWER": PolicyRead IamPolicyRead UserRead;
+    IamOwnerViewer "IAM_OWNER_VIEWER": PolicyRead IamPolicyRead UserRead EventsRead;
     /// Manages every organization.
-    IamOrgManager "IAM_ORG_MANAGER": PolicyRead PolicyWrite PolicyDelete UserRead UserWrite;
+    IamOrgManager "IAM_ORG_MANAGER": PolicyRead PolicyWrite PolicyDelete UserRead UserWrite
+        UserRegister OrgWrite;
     /// Manages the users of every organization.
-    IamUserManager "IAM_USER_MANAGER": UserRead UserWrite;
+    IamUserManager "IAM_USER_MANAGER": UserRead UserWrite UserRegister;
     /// Logs users in.
     IamLoginClient "IAM_LOGIN_CLIENT": PolicyRead IamPolicyRead UserRead UserWrite;
+    /// Logs users in by attempts, anywhere: what a login service needs and nothing more.
+    IamLoginService "IAM_LOGIN_SERVICE": UserRegister AttemptWrite ClientWrite EventsRead;
     /// Everything in an organization.
-    OrgOwner "ORG_OWNER": PolicyRead PolicyWrite PolicyDelete UserRead UserWrite;
+    OrgOwner "ORG_OWNER": PolicyRead PolicyWrite PolicyDelete UserRead UserWrite
+        UserRegister AttemptWrite EventsRead;
     /// Reads everything in an organization.
-    OrgOwnerViewer "ORG_OWNER_VIEWER": PolicyRead UserRead;
+    OrgOwnerViewer "ORG_OWNER_VIEWER": PolicyRead UserRead EventsRead;
     /// Manages the users of an organization.
-    OrgUserManager "ORG_USER_MANAGER": PolicyRead UserRead UserWrite;
+    OrgUserManager "ORG_USER_MANAGER": PolicyRead UserRead UserWrite UserRegister;
+    /// Logs users of an organization in by attempts.
+    OrgLoginService "ORG_LOGIN_SERVICE": UserRegister AttemptWrite ClientWrite EventsRead;
     /// Manages the settings of an organization.
     OrgSettingsManager "ORG_SETTINGS_MANAGER": PolicyRead PolicyWrite PolicyDelete;
     /// Edits who may do what in an organization.

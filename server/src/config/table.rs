@@ -8,6 +8,7 @@ use portcullis::InstanceId;
 
 use super::value::{Count, LogFormat, LogLevel, Size, Timeout, Value};
 use super::{Chosen, Setting};
+use crate::api::attempts::NodeName;
 use crate::exit::Failure;
 
 /// Generates the settings as a struct with a field for each, and the table of their names.
@@ -56,6 +57,18 @@ settings! {
     max_otp_attempts: u32, "N" = "10";
     /// First start only: whether a login may tell its user how many attempts are left
     show_failures: bool, "BOOL" = "false";
+    /// The name of this node in the ids of its attempts, for whoever routes their settling to it
+    node: NodeName, "NAME" = "main";
+    /// How long an attempt may take between its two calls; then it is cancelled
+    attempt_timeout: Timeout, "TIME" = "30s";
+    /// How many attempts are held: open ones, and the answers of settled ones, for 5 minutes
+    max_attempts: Count, "N" = "1000000";
+    /// Whether the first attempt of a user who is not in the directory adds the user, and the organization
+    register_on_attempt: bool, "BOOL" = "false";
+    /// How many may follow the events at the same time
+    max_subscribers: Count, "N" = "256";
+    /// How long a follower of the events may leave them unread before being cut off
+    subscriber_timeout: Timeout, "TIME" = "10s";
     /// Address and port to listen on; port 0 takes one that is free
     listen: SocketAddr, "ADDRESS" = "127.0.0.1:8080";
     /// Certificate chain in PEM form; with it the server speaks TLS and nothing else

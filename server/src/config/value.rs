@@ -11,6 +11,8 @@ use jiff::SignedDuration;
 use portcullis::InstanceId;
 use tracing::level_filters::LevelFilter;
 
+use crate::api::attempts::NodeName;
+
 /// A value of a setting.
 pub trait Value: Sized {
     /// Whether a flag without a value says `true`.
@@ -56,6 +58,12 @@ impl Value for PathBuf {
 impl Value for InstanceId {
     fn parse(text: &str) -> Result<Self, String> {
         parse(text, "instance")
+    }
+}
+
+impl Value for NodeName {
+    fn parse(text: &str) -> Result<Self, String> {
+        parse(text, "name of a node")
     }
 }
 

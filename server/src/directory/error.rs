@@ -65,6 +65,9 @@ pub enum DirectoryError {
     /// There is no such token.
     #[error("there is no token {0:?}")]
     NoSuchToken(String),
+    /// The directory is filled in another way than by this API.
+    #[error("this directory is not changed by this API")]
+    ReadOnly,
     /// The journal's fault.
     #[error(transparent)]
     Journal(#[from] JournalError),

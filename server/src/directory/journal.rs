@@ -18,9 +18,11 @@ mod grants;
 mod known;
 mod plan;
 mod project;
+mod remove;
 mod rows;
 mod schema;
 mod secret;
+mod standing;
 mod write;
 
 use std::fmt;
@@ -33,17 +35,18 @@ use portcullis::journal::{BoxFuture, JournalError, Position};
 use portcullis::{Actor, Clock, Details, DurableEngine, OrgId, SystemClock, UserId};
 use rusqlite::Connection;
 
-use super::{Directory, User, UserPage, UserQuery};
+use super::{Directory, DirectoryError, Outcome, Standing, User, UserKind, UserPage, UserQuery};
 use crate::callers::{Caller, Callers};
 use events::Fact;
 use known::Known;
 use schema::Reflected;
+use standing::Standings;
 
 pub use grants::NewToken;
 pub use known::TokenInfo;
 pub use plan::{NewEntry, WantedState};
 pub use secret::TokenText;
-pub use write::{DryRun, Outcome};
+pub use write::DryRun;
 
 /// The directory of an engine whose journal is an SQLite file. Clones are the same directory.
 #[derive(Clone)]
@@ -58,6 +61,7 @@ struct Shared {
     /// Connections of readers who are done.
     readers: Mutex<Vec<Connection>>,
     known: RwLock<Known>,
+    standings: Standings,
     /// The position that tables and memory reflect: what comes between it and the tables' own holds
     /// nothing for the directory.
     position: AtomicU64,
@@ -97,7 +101,8 @@ impl JournalDirectory {
             let mut connection = schema::connect(&file).map_err(fault)?;
             let locked = || opening.locked_users().map(|(user, _)| user).collect();
             let reflected = schema::prepare(&file, &mut connection, locked)?;
-            let known = Known::load(&connection).map_err(fault)?;
+            let mut known = Known::default();
+            known.load(&connection).map_err(fault)?;
             Ok((file, connection, reflected, known))
         });
         let (file, connection, reflected, known) = opened.await?;
@@ -108,12 +113,13 @@ impl JournalDirectory {
             tables: Mutex::new((connection, reflected.position)),
             readers: Mutex::default(),
             known: RwLock::new(known),
+            standings: standing::none_yet(),
             position: AtomicU64::new(reflected.position),
             at: Mutex::new(reflected.at),
             catching: tokio::sync::Mutex::default(),
             changing: tokio::sync::Mutex::default(),
         }));
-        directory.catch_up().await?;
+        directory.follow().await?;
         Ok(directory)
     }
 
@@ -192,7 +198,7 @@ impl Directory for JournalDirectory {
 
     fn users<'a>(&'a self, query: &'a UserQuery) -> BoxFuture<'a, Result<UserPage, JournalError>> {
         Box::pin(async move {
-            self.catch_up().await?;
+            self.follow().await?;
             let (position, at) = self.reflected();
             let query = query.clone();
             let read =
@@ -219,6 +225,52 @@ impl Directory for JournalDirectory {
             let fact = Fact::Active { org, user: user.clone(), active };
             self.record(actor, fact).await.map(Some)
         })
+    }
+
+    fn standing<'a>(
+        &'a self,
+        user: &'a UserId,
+    ) -> BoxFuture<'a, Result<Option<Standing>, JournalError>> {
+        Box::pin(async move {
+            self.catch_up().await?;
+            self.standing_now(user).await
+        })
+    }
+
+    fn register_org<'a>(
+        &'a self,
+        actor: &'a Actor,
+        org: &'a OrgId,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Outcome, DirectoryError>> {
+        Box::pin(self.add_org(actor, org, name))
+    }
+
+    fn remove_org<'a>(
+        &'a self,
+        actor: &'a Actor,
+        org: &'a OrgId,
+    ) -> BoxFuture<'a, Result<(), DirectoryError>> {
+        Box::pin(self.remove_org_now(actor, org))
+    }
+
+    fn register_user<'a>(
+        &'a self,
+        actor: &'a Actor,
+        org: &'a OrgId,
+        user: &'a UserId,
+        user_name: &'a str,
+        kind: UserKind,
+    ) -> BoxFuture<'a, Result<Outcome, DirectoryError>> {
+        Box::pin(self.add_user(actor, org, user, user_name, kind))
+    }
+
+    fn remove_user<'a>(
+        &'a self,
+        actor: &'a Actor,
+        user: &'a UserId,
+    ) -> BoxFuture<'a, Result<(), DirectoryError>> {
+        Box::pin(self.remove_user_now(actor, user))
     }
 }
 

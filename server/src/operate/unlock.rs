@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::locked::{HEADER, LockedJson, cells, matches, select};
 use super::{failure, read, run, write};
+use crate::api::locks::REASON;
 use crate::cli::Output;
 use crate::cli::journal::UnlockArgs;
 use crate::exit::Failure;
@@ -21,9 +22,6 @@ const TOGETHER: usize = 256;
 
 /// More than so many show a bar.
 const MANY: u64 = 5_000;
-
-/// The type of the event that holds a reason.
-const REASON: &str = "user.unlock.reason";
 
 /// A user who is to be unlocked and cannot be.
 #[derive(Serialize)]

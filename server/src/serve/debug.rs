@@ -70,6 +70,6 @@ async fn can_read_directory(api: &Api) -> bool {
 }
 
 async fn numbers(State(Watched { api, metrics }): State<Watched>) -> Response {
-    let text = metrics.render(api.engine());
+    let text = metrics.render(&api);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

@@ -105,9 +105,9 @@ impl Running {
         &self.url
     }
 
-    /// Waits for a signal; then accepts no more, and waits for what runs. A second signal ends the
-    /// waiting.
-    pub(super) async fn end(mut self) -> Result<(), Failure> {
+    /// Waits for a signal; then accepts no more, ends what would not end by itself, and waits for what
+    /// runs. A second signal ends the waiting.
+    pub(super) async fn end(mut self, end_streams: impl FnOnce()) -> Result<(), Failure> {
         let mut serving = self.serving;
         tokio::select! {
             ended = &mut serving => return of_serving(ended),
@@ -116,6 +116,7 @@ impl Running {
             }
         }
         self.handle.graceful_shutdown(Some(self.patience));
+        end_streams();
         loop {
             tokio::select! {
                 ended = &mut serving => return of_serving(ended),

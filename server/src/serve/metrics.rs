@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use crate::api::Api;
+use crate::exit::Failure;
 use metrics::{
     Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use portcullis::DurableEngine;
-
-use crate::exit::Failure;
 
 const REQUESTS: &str = "portcullis_requests_total";
 const DURATION: &str = "portcullis_request_duration_seconds";
@@ -18,6 +17,10 @@ const WAITING: &str = "portcullis_journal_waiting";
 const WRITABLE: &str = "portcullis_journal_writable";
 const TRACKED: &str = "portcullis_tracked_users";
 const LOCKED: &str = "portcullis_locked_users";
+const ATTEMPTS: &str = "portcullis_open_attempts";
+const ADMISSIONS: &str = "portcullis_admissions_total";
+const VERDICTS: &str = "portcullis_verdicts_total";
+const CUT_OFF: &str = "portcullis_subscribers_cut_off_total";
 const CONNECTIONS_REFUSED: &str = "portcullis_connections_refused_total";
 const BUILD: &str = "portcullis_build_info";
 
@@ -51,13 +54,15 @@ impl Metrics {
     }
 
     /// The text for Prometheus, with the engine's numbers as they are now.
-    pub(super) fn render(&self, engine: &DurableEngine) -> String {
+    pub(super) fn render(&self, api: &Api) -> String {
+        let engine = api.engine();
         let health = engine.health();
         counter!(POSITION).absolute(health.position);
         gauge!(WAITING).set(float(health.waiting));
         gauge!(WRITABLE).set(if health.writable { 1.0 } else { 0.0 });
         gauge!(TRACKED).set(float(engine.tracked_users()));
         gauge!(LOCKED).set(float(engine.locked_users().count()));
+        gauge!(ATTEMPTS).set(float(api.open_attempts()));
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         self.0.render()
     }
@@ -76,6 +81,10 @@ fn describe() {
     describe_gauge!(WRITABLE, "1 if the journal's last write succeeded, else 0");
     describe_gauge!(TRACKED, "Users on record: with failures, or locked");
     describe_gauge!(LOCKED, "Users who are locked");
+    describe_gauge!(ATTEMPTS, "Attempts that were begun over the wire and are not settled");
+    describe_counter!(ADMISSIONS, "Attempts begun over the wire, by what they met");
+    describe_counter!(VERDICTS, "Attempts settled over the wire, by verdict");
+    describe_counter!(CUT_OFF, "Followers of the events who were too slow");
     describe_gauge!(BUILD, "1, with the version as a label");
     // There from the start: a counter that appears at its first event is missed by alerts.
     counter!(CONNECTIONS_REFUSED).absolute(0);

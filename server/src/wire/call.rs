@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::LazyLock;
 
 use axum::body::Bytes;
+use futures_util::{Stream, StreamExt};
 use http::Method;
 use prost::Message;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
@@ -17,8 +18,16 @@ pub(super) static DESCRIPTORS: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(proto::DESCRIPTORS).unwrap_or_default());
 
 /// A use case behind its encoding.
-pub(super) type Run = for<'a> fn(&'a Api, &'a Meta, Bytes) -> Running<'a>;
-pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Result<Bytes, ApiError>> + Send + 'a>>;
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// One message for one.
+    Unary(for<'a> fn(&'a Api, &'a Meta, Bytes) -> Running<'a, Bytes>),
+    /// Many messages for one.
+    Stream(for<'a> fn(&'a Api, &'a Meta, Bytes) -> Running<'a, Messages>),
+}
+pub(super) type Running<'a, T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send + 'a>>;
+/// Encoded messages, or why there are no more.
+pub(super) type Messages = Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>;
 
 /// A line of the table.
 pub(super) struct Call {
@@ -63,10 +72,35 @@ pub(super) fn encode<M: Message>(message: &M) -> Bytes {
     message.encode_to_vec().into()
 }
 
-/// Writes a table: `"service" { Method: VERB "path" => use case; … }`.
+pub(super) fn encode_all<M, E>(
+    messages: impl Stream<Item = Result<M, E>> + Send + 'static,
+) -> Pin<Box<dyn Stream<Item = Result<Bytes, E>> + Send>>
+where
+    M: Message,
+    E: 'static,
+{
+    Box::pin(messages.map(|message| message.map(|message| encode(&message))))
+}
+
+/// Writes a table: `"service" { Method: VERB "path" => use case; … }`; `@stream` stands before a use
+/// case that answers with many messages.
 macro_rules! calls {
+    (@run $function:path) => {
+        crate::wire::call::Run::Unary(|api, meta, request| Box::pin(async move {
+            let request = crate::wire::call::decode(request)?;
+            let answer = $function(api, meta, request).await?;
+            Ok(crate::wire::call::encode(&answer))
+        }))
+    };
+    (@run stream $function:path) => {
+        crate::wire::call::Run::Stream(|api, meta, request| Box::pin(async move {
+            let request = crate::wire::call::decode(request)?;
+            let messages = $function(api, meta, request).await?;
+            Ok(crate::wire::call::encode_all(messages))
+        }))
+    };
     ($($service:literal {
-        $($method:ident: $verb:ident $path:literal => $function:path;)*
+        $($method:ident: $verb:ident $path:literal => $(@$many:ident)? $function:path;)*
     })*) => {
         &[$($(crate::wire::call::Call {
             service: $service,
@@ -74,11 +108,7 @@ macro_rules! calls {
             rpc: concat!("/", $service, "/", stringify!($method)),
             verb: http::Method::$verb,
             path: $path,
-            run: |api, meta, request| Box::pin(async move {
-                let request = crate::wire::call::decode(request)?;
-                let answer = $function(api, meta, request).await?;
-                Ok(crate::wire::call::encode(&answer))
-            }),
+            run: crate::wire::call::calls!(@run $($many)? $function),
         },)*)*]
     };
 }

@@ -1,7 +1,7 @@
 //! Every call: its service and method, its place in REST, and what does it.
 
 use super::call::{Call, calls};
-use crate::api::{policies, users};
+use crate::api::{attempts, events, locks, policies, registry, users};
 
 pub(super) static CALLS: &[Call] = calls! {
     "zitadel.management.v1.ManagementService" {
@@ -47,5 +47,26 @@ pub(super) static CALLS: &[Call] = calls! {
         ReactivateUser: POST "/v2beta/users/{user_id}/reactivate" => users::v2::reactivate_user;
         GetUserByID: GET "/v2beta/users/{user_id}" => users::v2::get_user_by_id;
         ListUsers: POST "/v2beta/users" => users::v2::list_users;
+    }
+    "portcullis.v1.AttemptService" {
+        BeginAttempt: POST "/portcullis/v1/attempts" => attempts::begin_attempt;
+        SettleAttempt: POST "/portcullis/v1/attempts/{attempt_id}/settle" => attempts::settle_attempt;
+        RecordAttempt: POST "/portcullis/v1/attempts/record" => attempts::record_attempt;
+        GetLockStatus: GET "/portcullis/v1/users/{user_id}/lock" => attempts::get_lock_status;
+        ReportCredentialChange: POST "/portcullis/v1/users/{user_id}/credential_changes"
+            => attempts::report_credential_change;
+    }
+    "portcullis.v1.DirectoryService" {
+        RegisterOrg: POST "/portcullis/v1/orgs" => registry::register_org;
+        RemoveOrg: DELETE "/portcullis/v1/orgs/{org_id}" => registry::remove_org;
+        RegisterUser: POST "/portcullis/v1/users" => registry::register_user;
+        RemoveUser: DELETE "/portcullis/v1/users/{user_id}" => registry::remove_user;
+    }
+    "portcullis.v1.LockService" {
+        ListLockedUsers: POST "/portcullis/v1/locked_users/search" => locks::list_locked_users;
+        UnlockUsers: POST "/portcullis/v1/locked_users/unlock" => locks::unlock_users;
+    }
+    "portcullis.v1.EventService" {
+        StreamEvents: GET "/portcullis/v1/events" => @stream events::stream_events;
     }
 };

@@ -57,12 +57,16 @@ pub(super) fn connect(error: &ApiError) -> Response {
     answer(error, body.to_string().into())
 }
 
-/// The body is a `google.rpc.Status` as JSON.
 pub(super) fn rest(error: &ApiError) -> Response {
+    answer(error, body(error))
+}
+
+/// A `google.rpc.Status` as JSON.
+pub(super) fn body(error: &ApiError) -> Bytes {
     let body = DESCRIPTORS
         .get_message_by_name(&rpc::Status::full_name())
         .and_then(|kind| json::write(&kind, status(error).encode_to_vec().into()).ok());
-    answer(error, body.unwrap_or_else(|| Bytes::from_static(br#"{"code":13}"#)))
+    body.unwrap_or_else(|| Bytes::from_static(br#"{"code":13}"#))
 }
 
 fn answer(error: &ApiError, body: Bytes) -> Response {

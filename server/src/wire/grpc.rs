@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
+use futures_util::StreamExt;
 use http::Request;
 use prost::bytes::{Buf, BufMut};
 use tonic::Status;
@@ -14,6 +15,7 @@ use tonic::server::Grpc;
 use tonic_reflection::server::Builder;
 use tower::{Layer, ServiceExt, service_fn};
 
+use super::call::Run;
 use super::{Wire, error};
 use crate::proto;
 
@@ -30,16 +32,34 @@ pub(super) async fn serve(wire: Arc<Wire>, request: Request<Body>) -> Response {
         return Status::unimplemented("there is no such call").into_http();
     };
     let limit = wire.options.max_body;
-    let run = service_fn(move |request: tonic::Request<Bytes>| {
-        let wire = Arc::clone(&wire);
-        async move {
-            let (metadata, _, message) = request.into_parts();
-            let answer = wire.run(call, metadata.as_ref(), message).await;
-            answer.map(tonic::Response::new).map_err(|error| error::grpc(&error))
-        }
-    });
     let mut grpc = Grpc::new(Raw).max_decoding_message_size(limit);
-    grpc.unary(run, request).await.map(Body::new)
+    let response = match call.run {
+        Run::Unary(_) => {
+            let run = service_fn(move |request: tonic::Request<Bytes>| {
+                let wire = Arc::clone(&wire);
+                async move {
+                    let (metadata, _, message) = request.into_parts();
+                    let answer = wire.run(call, metadata.as_ref(), message).await;
+                    answer.map(tonic::Response::new).map_err(|error| error::grpc(&error))
+                }
+            });
+            grpc.unary(run, request).await
+        }
+        Run::Stream(_) => {
+            let run = service_fn(move |request: tonic::Request<Bytes>| {
+                let wire = Arc::clone(&wire);
+                async move {
+                    let (metadata, _, message) = request.into_parts();
+                    let messages = wire.stream(call, metadata.as_ref(), message).await;
+                    let messages = messages.map_err(|error| error::grpc(&error))?;
+                    let messages = messages.map(|one| one.map_err(|error| error::grpc(&error)));
+                    Ok(tonic::Response::new(messages))
+                }
+            });
+            grpc.server_streaming(run, request).await
+        }
+    };
+    response.map(Body::new)
 }
 
 /// Answers a gRPC-web request.

@@ -19,8 +19,9 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 
 /// Any page may call: what a call may do hangs on its token, and no browser adds that by itself.
 pub(super) fn cors() -> CorsLayer {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 10] = [
         "x-zitadel-orgid",
+        "last-event-id",
         "x-user-agent",
         "x-grpc-web",
         "x-requested-with",

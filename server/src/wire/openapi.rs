@@ -7,7 +7,7 @@ use http::Method;
 use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
-use super::call::{Call, Route};
+use super::call::{Call, Route, Run};
 
 /// The document.
 pub(super) fn document(calls: &'static [Call]) -> Value {
@@ -23,7 +23,7 @@ pub(super) fn document(calls: &'static [Call]) -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "Portcullis",
-            "description": "ZITADEL's lockout API: policies, locks and users.",
+            "description": "ZITADEL's lockout API, and attempts for login services.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
@@ -70,7 +70,7 @@ impl Schemas {
             "operationId": format!("{}.{}", call.service, call.method),
             "tags": [call.service],
             "responses": {
-                "200": self.response("Done.", &route.output),
+                "200": self.response(route),
                 "default": {
                     "description": "Not done: code, text and id tell why.",
                     "content": content(&reference(ERROR)),
@@ -88,8 +88,15 @@ impl Schemas {
         operation
     }
 
-    fn response(&mut self, description: &str, message: &MessageDescriptor) -> Value {
-        json!({ "description": description, "content": content(&self.reference_to(message)) })
+    fn response(&mut self, route: &Route) -> Value {
+        let message = self.reference_to(&route.output);
+        match route.call.run {
+            Run::Unary(_) => json!({ "description": "Done.", "content": content(&message) }),
+            Run::Stream(_) => json!({
+                "description": "Server-sent events; the data of each is a message.",
+                "content": { "text/event-stream": { "itemSchema": message } },
+            }),
+        }
     }
 
     /// The fields of a message as parameters of the query, those of inner messages by dots.
@@ -223,7 +230,14 @@ mod tests {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md");
         let lines = fs::read_to_string(&file).unwrap();
         for call in CALLS.iter().filter(|call| !call.service.contains("v2beta")) {
-            let path = call.path.replace("{id}", "$USER_ID").replace("{user_id}", "$USER_ID");
+            let mut path = call.path.replace("{id}", "$USER_ID");
+            for (field, variable) in [
+                ("{user_id}", "$USER_ID"),
+                ("{org_id}", "$ORG_ID"),
+                ("{attempt_id}", "$ATTEMPT_ID"),
+            ] {
+                path = path.replace(field, variable);
+            }
             let verb = match call.verb.as_str() {
                 "GET" | "POST" => String::from("curl -s -H"),
                 other => format!("curl -s -X {other} -H"),

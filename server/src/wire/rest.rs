@@ -3,6 +3,7 @@
 
 mod path;
 mod query;
+mod sse;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -10,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use prost_reflect::{DynamicMessage, Value};
 
-use super::call::{Call, Route};
+use super::call::{Call, Route, Run};
 use super::{Oversized, Wire, error, json};
 use crate::api::error::{ApiError, Code};
 
@@ -107,7 +108,11 @@ async fn answer(
         let set = message.try_set_field_by_name(name, value);
         set.map_err(|error| ApiError::plain(Code::Internal, error.to_string()))?;
     }
-    let answer = wire.run(route.call, &parts.headers, json::encode(&message)).await?;
+    let request = json::encode(&message);
+    if let Run::Stream(_) = route.call.run {
+        return Ok(sse::response(wire.stream(route.call, &parts.headers, request).await?, route));
+    }
+    let answer = wire.run(route.call, &parts.headers, request).await?;
     Ok(error::json_response(json::write(&route.output, answer)?))
 }
 

@@ -21,7 +21,7 @@ use tower::ServiceExt;
 use super::call::{Call, calls};
 use super::{Options, router_of};
 use crate::api::error::{ApiError, Code};
-use crate::api::{Api, Meta};
+use crate::api::{Api, Meta, Settings};
 use crate::callers::{Caller, Callers};
 use crate::directory::{Directory, User, UserPage, UserQuery};
 use crate::proto::zitadel::{management, policy, settings, user, v1};
@@ -193,7 +193,8 @@ const OPTIONS: Options = Options { max_body: 4096, timeout: Duration::from_milli
 async fn api() -> Api {
     let policy = LockoutPolicy::default();
     let engine = DurableEngine::open("main".parse().unwrap(), policy, MemoryJournal::new());
-    Api::new(Arc::new(engine.await.unwrap()), Arc::new(Nobody), Arc::new(Nobody))
+    let engine = Arc::new(engine.await.unwrap());
+    Api::new(engine, Arc::new(Nobody), Arc::new(Nobody), Settings::default()).unwrap()
 }
 
 async fn server() -> Router {

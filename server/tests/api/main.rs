@@ -24,7 +24,7 @@ use portcullis::journal::{BoxFuture, JournalError, MemoryJournal};
 use portcullis::{Actor, Aggregate, Details, DurableEngine, LockoutPolicy, OrgId, UserId};
 use portcullis_server::api::error::ApiError;
 use portcullis_server::api::roles::Role;
-use portcullis_server::api::{Api, Meta};
+use portcullis_server::api::{Api, Meta, Settings};
 use portcullis_server::callers::{Caller, Callers, Membership};
 use portcullis_server::directory::{
     Directory, TextMatch, User, UserFilter, UserKind, UserPage, UserQuery,
@@ -132,7 +132,8 @@ impl World {
             DurableEngine::open("main".parse().unwrap(), policy, MemoryJournal::new()).await;
         let engine = Arc::new(engine.unwrap());
         *people.engine.lock().unwrap() = Some(Arc::clone(&engine));
-        let api = Api::new(engine, Arc::new(people.clone()), Arc::new(people.clone()));
+        let (directory, callers) = (Arc::new(people.clone()), Arc::new(people.clone()));
+        let api = Api::new(engine, directory, callers, Settings::default()).unwrap();
         let world = Self { api, people };
         for (org, user) in [("acme", "ada"), ("acme", "bot"), ("globex", "hank")] {
             world.add_user(org, user);
@@ -180,7 +181,7 @@ impl World {
 }
 
 fn by(token: &str) -> Meta {
-    Meta { authorization: vec![format!("Bearer {token}")], org: None }
+    Meta { authorization: vec![format!("Bearer {token}")], ..Meta::default() }
 }
 
 fn about(org: &str, token: &str) -> Meta {

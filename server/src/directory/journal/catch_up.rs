@@ -1,16 +1,16 @@
 //! Catching up: from the events that there are to the tables, and from these to memory.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use futures_util::StreamExt;
 use portcullis::journal::{JournalError, Position};
-use rusqlite::TransactionBehavior;
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::events::Step;
-use super::known::Known;
+use super::project::Touched;
 use super::schema::{self, Reflected};
 use super::{JournalDirectory, Shared, blocking, held, project};
 
@@ -29,15 +29,28 @@ enum Written {
 }
 
 impl JournalDirectory {
-    /// Brings tables and memory to the position that the engine has reached. Every reading does it
-    /// first; to do it now and then keeps the next reading quick.
+    /// Brings tables and memory to the newest event that may be the directory's. Every reading does
+    /// it first; while logins fail and nothing else happens it costs a load.
     ///
     /// # Errors
     ///
     /// As [`JournalDirectory::open`]; the next call begins where this one ended.
     pub async fn catch_up(&self) -> Result<(), JournalError> {
+        self.catch_up_to(self.0.engine.last_change()).await
+    }
+
+    /// Brings tables and memory to the position that the engine has reached: to do it now and then
+    /// keeps the next opening quick.
+    ///
+    /// # Errors
+    ///
+    /// As [`JournalDirectory::open`]; the next call begins where this one ended.
+    pub async fn follow(&self) -> Result<(), JournalError> {
+        self.catch_up_to(self.0.engine.health().position).await
+    }
+
+    async fn catch_up_to(&self, target: Position) -> Result<(), JournalError> {
         let shared = &self.0;
-        let target = shared.engine.health().position;
         if shared.position.load(Ordering::Acquire) >= target {
             return Ok(());
         }
@@ -67,7 +80,7 @@ impl JournalDirectory {
     /// As [`JournalDirectory::catch_up`].
     pub async fn save(&self) -> Result<(), JournalError> {
         loop {
-            self.catch_up().await?;
+            self.follow().await?;
             let _turn = self.0.catching.lock().await;
             let (position, at) = self.reflected();
             match self.write(Vec::new(), Reflected { position, at }).await? {
@@ -174,18 +187,33 @@ impl Shared {
             drop(transaction);
         }
         *written = reached.position.max(found.position);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        for step in steps {
-            if let project::Change::Fact(project::Fact::OrgAdded { org, .. }) = &step.change {
-                known.orgs.insert(org.clone());
-            }
-            if let Some(user) = project::touched(&step.change) {
-                known.refresh(connection, user).map_err(fault)?;
-            }
+        if !steps.is_empty() {
+            self.take_over(connection, steps).map_err(fault)?;
         }
-        drop(known);
         self.reach(reached);
         Ok(Written::Done)
+    }
+
+    /// Brings memory to what the tables say of all that has changed.
+    fn take_over(&self, tables: &Connection, steps: &[Step]) -> rusqlite::Result<()> {
+        let mut known = self.known_to_change();
+        for step in steps {
+            match project::touched(&step.change) {
+                Touched::Nobody => {}
+                Touched::Org(org) => {
+                    known.orgs.insert(org.clone());
+                }
+                Touched::User(user) => {
+                    self.standings.remove(user);
+                    known.refresh(tables, user)?;
+                }
+                Touched::Everybody => {
+                    self.standings.clear();
+                    known.load(tables)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn reload(&self) -> Result<(), JournalError> {
@@ -196,8 +224,10 @@ impl Shared {
         let Some(found) = schema::reflected(&snapshot).map_err(fault)? else {
             return Err(schema::foreign(&self.file));
         };
-        let loaded = Known::load(&snapshot).map_err(fault)?;
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        let mut known = self.known_to_change();
+        self.standings.clear();
+        known.load(&snapshot).map_err(fault)?;
+        drop(known);
         *written = found.position;
         *held(&self.at) = found.at;
         self.position.store(found.position, Ordering::Release);

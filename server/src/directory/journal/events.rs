@@ -17,6 +17,9 @@ pub(super) enum Fact {
         org: OrgId,
         name: String,
     },
+    OrgRemoved {
+        org: OrgId,
+    },
     UserAdded {
         org: OrgId,
         user: UserId,
@@ -120,6 +123,7 @@ impl Fact {
             Self::OrgAdded { org, name } => {
                 (Aggregate::Org(org), "org.added", json(&OrgPayload { name }))
             }
+            Self::OrgRemoved { org } => (Aggregate::Org(org), "org.removed", None),
             Self::UserAdded { org, user, user_name, kind } => {
                 let (type_name, payload) = match kind {
                     UserKind::Human { first_name, last_name, email } => (
@@ -169,6 +173,7 @@ impl Fact {
             (Aggregate::Org(org), "org.added") => {
                 Self::OrgAdded { org, name: parse::<OrgPayload>(payload)?.name }
             }
+            (Aggregate::Org(org), "org.removed") => Self::OrgRemoved { org },
             (Aggregate::User { org, user }, "user.human.added") => {
                 let HumanPayload { user_name, first_name, last_name, email } = parse(payload)?;
                 let kind = UserKind::Human { first_name, last_name, email };
@@ -264,6 +269,7 @@ mod tests {
         ];
         let mut facts = vec![
             Fact::OrgAdded { org: org.clone(), name: text.clone() },
+            Fact::OrgRemoved { org: org.clone() },
             Fact::Active { org: org.clone(), user: user.clone(), active: true },
             Fact::Active { org: org.clone(), user: user.clone(), active: false },
             Fact::TokenRemoved { org: org.clone(), user: user.clone(), token: text.clone() },

@@ -8,10 +8,10 @@ use portcullis::{Actor, Details, OrgId, UserId};
 use super::events::Fact;
 use super::known::memberships;
 use super::secret::{new_id, new_token};
-use super::{JournalDirectory, Outcome, TokenInfo, TokenText};
+use super::{JournalDirectory, TokenInfo, TokenText};
 use crate::api::roles::Role;
 use crate::callers::Membership;
-use crate::directory::{Directory, DirectoryError, User, UserKind};
+use crate::directory::{Directory, DirectoryError, Outcome, User, UserKind};
 
 /// A token that was just made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +178,7 @@ impl JournalDirectory {
         }
     }
 
-    async fn existing(&self, user: &UserId) -> Result<User, DirectoryError> {
+    pub(super) async fn existing(&self, user: &UserId) -> Result<User, DirectoryError> {
         let found = self.user(user).await?;
         found.ok_or_else(|| DirectoryError::NoSuchUser(user.clone()))
     }

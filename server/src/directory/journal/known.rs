@@ -15,6 +15,8 @@ use crate::callers::{Caller, Membership};
 /// The copy.
 #[derive(Debug, Default)]
 pub(super) struct Known {
+    /// Goes up with each change that is taken over.
+    pub(super) changes: u64,
     pub(super) orgs: HashSet<OrgId>,
     tokens: HashMap<String, Token>,
     /// Those who have a token.
@@ -55,9 +57,9 @@ pub struct TokenInfo {
 }
 
 impl Known {
-    /// Reads all of it.
-    pub(super) fn load(from: &Connection) -> rusqlite::Result<Self> {
-        let mut known = Self::default();
+    /// Reads all of it anew.
+    pub(super) fn load(&mut self, from: &Connection) -> rusqlite::Result<()> {
+        let mut known = Self { changes: self.changes, ..Self::default() };
         let mut orgs = from.prepare("SELECT id FROM directory_org")?;
         for org in orgs.query_map([], |row| id(row, 0))? {
             known.orgs.insert(org?);
@@ -66,7 +68,8 @@ impl Known {
         for owner in owners.query_map([], |row| id(row, 0))? {
             known.refresh(from, &owner?)?;
         }
-        Ok(known)
+        *self = known;
+        Ok(())
     }
 
     /// Reads what there is of a user again.

@@ -9,7 +9,7 @@ use portcullis::{OrgId, UserId};
 use rusqlite::{Connection, params};
 
 use super::events::Step;
-pub(super) use super::events::{Change, Fact};
+use super::events::{Change, Fact};
 use super::rows::{lower, nanoseconds};
 use super::secret::{Hash, to_hex};
 use crate::directory::UserKind;
@@ -26,6 +26,7 @@ pub(super) fn apply(to: &Connection, step: &Step) -> rusqlite::Result<()> {
         Change::Removed { org, user } => remove(to, at, org, user),
         Change::Fact(fact) => match fact {
             Fact::OrgAdded { org, name } => add_org(to, at, org, name),
+            Fact::OrgRemoved { org } => remove_org(to, org),
             Fact::UserAdded { org, user, user_name, kind } => {
                 add_user(to, at, org, user, user_name, kind)
             }
@@ -39,20 +40,33 @@ pub(super) fn apply(to: &Connection, step: &Step) -> rusqlite::Result<()> {
     }
 }
 
-/// Whose token or membership a change touches: whoever keeps a copy of these looks again.
-pub(super) fn touched(change: &Change) -> Option<&UserId> {
+/// Of whom a copy in memory may be out of date.
+pub(super) enum Touched<'a> {
+    /// Of nobody: locks are the engine's, and of those who were not there is no copy.
+    Nobody,
+    /// Of an organization that is new.
+    Org(&'a OrgId),
+    /// Of a user.
+    User(&'a UserId),
+    /// Of many.
+    Everybody,
+}
+
+/// Whose standing, tokens or memberships a change touches.
+pub(super) fn touched(change: &Change) -> Touched<'_> {
     match change {
-        // Who is new has no token.
-        Change::Locked(_)
-        | Change::Unlocked(_)
-        | Change::Fact(Fact::OrgAdded { .. } | Fact::UserAdded { .. }) => None,
+        Change::Locked(_) | Change::Unlocked(_) | Change::Fact(Fact::UserAdded { .. }) => {
+            Touched::Nobody
+        }
+        Change::Fact(Fact::OrgAdded { org, .. }) => Touched::Org(org),
+        Change::Fact(Fact::OrgRemoved { .. }) => Touched::Everybody,
         Change::Removed { user, .. }
         | Change::Fact(
             Fact::Active { user, .. }
             | Fact::MemberAdded { user, .. }
             | Fact::TokenAdded { user, .. }
             | Fact::TokenRemoved { user, .. },
-        ) => Some(user),
+        ) => Touched::User(user),
     }
 }
 
@@ -66,6 +80,20 @@ fn add_org(to: &Connection, at: At, org: &OrgId, name: &str) -> rusqlite::Result
     to.prepare_cached("INSERT OR IGNORE INTO directory_org VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![org.as_str(), name, at.number, at.time])
         .map(drop)
+}
+
+/// The users are gone by then, but for those whom another process has added meanwhile.
+fn remove_org(to: &Connection, org: &OrgId) -> rusqlite::Result<()> {
+    for statement in [
+        "DELETE FROM directory_token WHERE user IN (SELECT id FROM directory_user WHERE org = ?1)",
+        "DELETE FROM directory_member
+         WHERE org = ?1 OR user IN (SELECT id FROM directory_user WHERE org = ?1)",
+        "DELETE FROM directory_user WHERE org = ?1",
+        "DELETE FROM directory_org WHERE id = ?1",
+    ] {
+        to.prepare_cached(statement)?.execute([org.as_str()])?;
+    }
+    Ok(())
 }
 
 fn add_user(

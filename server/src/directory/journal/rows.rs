@@ -61,6 +61,18 @@ pub(super) fn holder(
         .optional()
 }
 
+/// Some users of an organization.
+pub(super) fn users_of_org(
+    connection: &Connection,
+    org: &OrgId,
+    most: usize,
+) -> rusqlite::Result<Vec<UserId>> {
+    let mut statement =
+        connection.prepare_cached("SELECT id FROM directory_user WHERE org = ?1 LIMIT ?2")?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    statement.query_map(rusqlite::params![org.as_str(), most], |row| id(row, 0))?.collect()
+}
+
 pub(super) fn org_name(connection: &Connection, org: &OrgId) -> rusqlite::Result<Option<String>> {
     connection
         .prepare_cached("SELECT name FROM directory_org WHERE id = ?1")?

@@ -11,16 +11,7 @@ use portcullis::{Actor, LockError, OrgId, UserId, WriteError};
 
 use super::JournalDirectory;
 use super::plan::{Action, NewEntry, Plan, Planned, plan};
-use crate::directory::{DirectoryError, UserKind};
-
-/// What became of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// The directory has changed.
-    Changed,
-    /// It was so already.
-    Unchanged,
-}
+use crate::directory::{DirectoryError, Outcome, UserKind};
 
 /// A rehearsal: what would become of entries, one batch after the other, without recording any. It
 /// keeps in memory what would be there.

@@ -41,7 +41,7 @@ fn the_table_has_every_call_of_the_proto_files_where_they_put_it() {
         .map(|call| (call.rpc.to_owned(), call.verb.to_string(), call.path.to_owned()))
         .collect();
     assert_eq!(table, annotated());
-    assert_eq!(table.len(), 27);
+    assert_eq!(table.len(), 39);
 }
 
 #[test]
