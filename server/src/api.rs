@@ -19,7 +19,6 @@ pub mod roles;
 pub mod users;
 
 use std::fmt;
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,20 +73,16 @@ pub struct Api {
 impl Api {
     /// The API on an engine. To be called in a runtime of tokio's, where it keeps the deadlines of
     /// attempts.
-    ///
-    /// # Errors
-    ///
-    /// If the system gives no random bytes: ids of attempts have some.
     pub fn new(
         engine: Arc<DurableEngine>,
         directory: Arc<dyn Directory>,
         callers: Arc<dyn Callers>,
         settings: Settings,
-    ) -> io::Result<Self> {
-        let attempts = attempts::Held::start(&settings).map_err(io::Error::from)?;
+    ) -> Self {
+        let attempts = attempts::Held::start(&settings);
         let subscribers = events::Subscribers::new(settings.max_subscribers);
         let settings = Arc::new(settings);
-        Ok(Self { engine, directory, callers, settings, attempts, subscribers })
+        Self { engine, directory, callers, settings, attempts, subscribers }
     }
 
     /// The engine.

@@ -1,4 +1,5 @@
-//! The `portcullis` command as a library, so that tests and fuzzers reach its parts.
+//! The server: its API as a [`fn@router`] for services that mount it, and the `portcullis` command as a
+//! library, so that tests reach its parts.
 //!
 //! [`cli`] says what may be typed, [`exit`] how every command ends; [`operate`] has the commands on a
 //! journal, each a module of its own, and [`mod@replay`] the one on attempts. [`serve`] is the server,
@@ -18,8 +19,48 @@ pub mod replay;
 pub mod serve;
 pub mod wire;
 
+use std::sync::Arc;
+
+use axum::Router;
+use portcullis::DurableEngine;
+
+use api::Api;
+use callers::Callers;
 use cli::{Cli, Command};
+use directory::Directory;
 use exit::Exit;
+
+/// What the API holds to, as a service mounts it.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What the use cases hold to.
+    pub api: api::Settings,
+    /// What the transports hold to.
+    pub wire: wire::Options,
+}
+
+/// The API (JSON, gRPC, gRPC-web, Connect) on an engine, for the router of a service that embeds it: own
+/// routes go before it, and it answers for every other path.
+///
+/// ```text
+///   Router::new().route("/login", post(login)).merge(portcullis_server::router(…))
+/// ```
+///
+/// What a call has changed is seen by the engine's next answer, for there is one engine. Who calls is
+/// known by `callers`, which tells nobody of a user who is locked. Attempts that are begun over the wire
+/// have ids of this process, and end with it. To be called in a runtime of tokio's.
+///
+/// A service that ends gracefully while events are followed makes the [`Api`] itself, passes it to
+/// [`wire::router`], and calls [`Api::end_streams`] first.
+#[must_use]
+pub fn router(
+    engine: Arc<DurableEngine>,
+    directory: Arc<dyn Directory>,
+    callers: Arc<dyn Callers>,
+    options: Options,
+) -> Router {
+    wire::router(Api::new(engine, directory, callers, options.api), options.wire)
+}
 
 /// Runs a command; what went wrong goes to stderr.
 #[must_use]

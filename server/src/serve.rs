@@ -62,8 +62,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     let made = first_start::prepare(&directory, &settings.journal).await?;
     directory.follow().await.map_err(failure)?;
     tokio::spawn(keep_up(Arc::clone(&directory)));
-    let api = Api::new(Arc::clone(&engine), Arc::clone(&directory) as _, directory, api(settings))
-        .map_err(Failure::fault)?;
+    let api = Api::new(Arc::clone(&engine), Arc::clone(&directory) as _, directory, api(settings));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         instance = %engine.instance(),

@@ -36,9 +36,9 @@ pub(super) struct Held(Arc<Attempts>);
 
 impl Held {
     /// To be called in a runtime.
-    pub(super) fn start(settings: &Settings) -> Result<Self, getrandom::Error> {
-        let node = Node::new(settings.node.clone())?;
-        Ok(Self(Attempts::start(node, settings.attempt_timeout, settings.max_attempts)))
+    pub(super) fn start(settings: &Settings) -> Self {
+        let node = Node::new(settings.node.clone());
+        Self(Attempts::start(node, settings.attempt_timeout, settings.max_attempts))
     }
 
     pub(super) fn in_flight(&self) -> usize {

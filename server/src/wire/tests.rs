@@ -194,7 +194,7 @@ async fn api() -> Api {
     let policy = LockoutPolicy::default();
     let engine = DurableEngine::open("main".parse().unwrap(), policy, MemoryJournal::new());
     let engine = Arc::new(engine.await.unwrap());
-    Api::new(engine, Arc::new(Nobody), Arc::new(Nobody), Settings::default()).unwrap()
+    Api::new(engine, Arc::new(Nobody), Arc::new(Nobody), Settings::default())
 }
 
 async fn server() -> Router {

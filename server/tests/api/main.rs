@@ -133,7 +133,7 @@ impl World {
         let engine = Arc::new(engine.unwrap());
         *people.engine.lock().unwrap() = Some(Arc::clone(&engine));
         let (directory, callers) = (Arc::new(people.clone()), Arc::new(people.clone()));
-        let api = Api::new(engine, directory, callers, Settings::default()).unwrap();
+        let api = Api::new(engine, directory, callers, Settings::default());
         let world = Self { api, people };
         for (org, user) in [("acme", "ada"), ("acme", "bot"), ("globex", "hank")] {
             world.add_user(org, user);

@@ -4,7 +4,9 @@
 //! number of the process, so that no id is ever of two attempts.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
+use std::time::SystemTime;
 
 /// The name of a node in ids of attempts: 1 to 32 letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,9 +45,9 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// The node in this process.
-    pub(super) fn new(name: NodeName) -> Result<Self, getrandom::Error> {
-        Ok(Self { name, life: getrandom::u64()? })
+    /// The node in a life that begins now.
+    pub(super) fn new(name: NodeName) -> Self {
+        Self { name, life: RandomState::new().hash_one(SystemTime::now()) }
     }
 
     pub(super) fn id(&self, number: u64) -> AttemptId {
