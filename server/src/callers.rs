@@ -1,4 +1,6 @@
 //! Callers: whose token a request brings, and what that user may do.
+//!
+//! The directory knows its own tokens; [`oidc`](crate::oidc) puts those of an issuer beside them.
 
 use portcullis::journal::{BoxFuture, JournalError};
 use portcullis::{OrgId, UserId};
@@ -9,7 +11,18 @@ use crate::api::roles::Role;
 pub trait Callers: Send + Sync + 'static {
     /// The caller of a token; `None` for one that is unknown, expired or revoked, or whose user is
     /// inactive or removed. Locks are the engine's to tell.
-    fn caller<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Caller>, JournalError>>;
+    fn caller<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Caller>, CallerError>>;
+}
+
+/// Why nobody can tell now whose token it is. The call is refused, and may be tried again.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallerError {
+    /// The journal cannot answer.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The keys that the token could be checked with are not at hand, or too old.
+    #[error("the keys of the token's issuer cannot be had, try again later")]
+    IssuerAway,
 }
 
 /// Who calls.

@@ -137,6 +137,10 @@ impl Settings {
             let why = "tls_cert and tls_key go together: one of them is set and the other is not";
             return Err(Failure::bad_input(why));
         }
+        if settings.oidc_issuer.is_some() != settings.oidc_audience.is_some() {
+            let why = "oidc_issuer and oidc_audience go together: one of them is set and the other is not";
+            return Err(Failure::bad_input(why));
+        }
         Ok(settings)
     }
 }

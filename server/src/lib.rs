@@ -4,7 +4,8 @@
 //! [`cli`] says what may be typed, [`exit`] how every command ends; [`operate`] has the commands on a
 //! journal, each a module of its own, and [`mod@replay`] the one on attempts. [`serve`] is the server,
 //! told by [`config`]: calls come in by [`wire`], in [`proto`]'s messages, and are done by [`api`], for
-//! which [`directory`] and [`callers`] know who there is and whose tokens there are.
+//! which [`directory`] and [`callers`] know who there is and whose tokens there are; [`oidc`] knows the
+//! tokens of an issuer.
 
 pub mod api;
 pub mod callers;
@@ -12,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod directory;
 pub mod exit;
+pub mod oidc;
 pub mod operate;
 mod output;
 pub mod proto;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Everything that can be wrong with the settings is found before anything is opened, in this order:
-//! the settings, the certificate, the address, the journal.
+//! the settings, the certificate, the issuer's roots, the address, the journal.
 
 mod answer;
 mod debug;
@@ -16,6 +16,7 @@ mod listen;
 mod log;
 mod metrics;
 mod observe;
+mod oidc;
 mod open;
 mod tls;
 mod transport;
@@ -53,6 +54,7 @@ pub(crate) fn command(args: &ServeArgs) -> Result<(), Failure> {
 
 async fn serve(settings: &Settings) -> Result<(), Failure> {
     let tls = tls::read(settings).await?;
+    let roots = oidc::roots(settings)?;
     let listener = Listener::bind(settings.listen, tls)?;
     log::start(settings);
     let metrics = Metrics::install()?;
@@ -62,7 +64,8 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     let made = first_start::prepare(&directory, &settings.journal).await?;
     directory.follow().await.map_err(failure)?;
     tokio::spawn(keep_up(Arc::clone(&directory)));
-    let api = Api::new(Arc::clone(&engine), Arc::clone(&directory) as _, directory, api(settings));
+    let callers = oidc::callers(settings, roots, &directory)?;
+    let api = Api::new(Arc::clone(&engine), directory, callers, api(settings));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         instance = %engine.instance(),

@@ -7,7 +7,7 @@ use portcullis::{Actor, OrgId};
 use super::error::{ApiError, Code};
 use super::roles::Permission;
 use super::{Api, Meta};
-use crate::callers::Caller;
+use crate::callers::{Caller, CallerError};
 
 /// A caller whose token is good, and the organization that the request is about.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ impl Api {
     pub(crate) async fn authenticate(&self, meta: &Meta) -> Result<Auth, ApiError> {
         let token = bearer(&meta.authorization)?;
         let invalid = || ApiError::new(Code::Unauthenticated, "AUTH-7fs1e", "Errors.Token.Invalid");
-        let caller = self.callers.caller(token).await.map_err(unavailable)?;
+        let caller = self.callers.caller(token).await.map_err(nobody_knows)?;
         let caller = caller.ok_or_else(invalid)?;
         if self.engine.is_locked(&caller.user) {
             return Err(invalid());
@@ -126,6 +126,14 @@ fn bad_header() -> ApiError {
 
 fn denied(id: &'static str) -> ApiError {
     ApiError::new(Code::PermissionDenied, id, "No matching permissions found")
+}
+
+/// Whose token it is cannot be told now: neither yes nor no, so that the client tries again.
+fn nobody_knows(error: CallerError) -> ApiError {
+    match error {
+        CallerError::Journal(error) => unavailable(error),
+        CallerError::IssuerAway => ApiError::plain(Code::Unavailable, error.to_string()),
+    }
 }
 
 /// A journal that cannot answer: nothing was changed, and the cause is the operator's to read.

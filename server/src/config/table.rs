@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use portcullis::InstanceId;
+use portcullis::{InstanceId, OrgId};
 
 use super::value::{Count, LogFormat, LogLevel, Size, Timeout, Value};
 use super::{Chosen, Setting};
 use crate::api::attempts::NodeName;
 use crate::exit::Failure;
+use crate::oidc::IssuerUrl;
 
 /// Generates the settings as a struct with a field for each, and the table of their names.
 macro_rules! settings {
@@ -75,6 +76,18 @@ settings! {
     tls_cert: Option<PathBuf>, "FILE";
     /// Private key of the certificate in PEM form
     tls_key: Option<PathBuf>, "FILE";
+    /// Issuer of JWTs, as it calls itself; callers may then bring its access tokens
+    oidc_issuer: Option<IssuerUrl>, "URL";
+    /// What must be in the audience of a JWT: the id of the project in ZITADEL
+    oidc_audience: Option<String>, "ID";
+    /// Organization whose grants of IAM_ roles count; without it no JWT has such a role
+    oidc_instance_org: Option<OrgId>, "ID";
+    /// How often the issuer's keys are fetched
+    oidc_refresh: Timeout, "TIME" = "10m";
+    /// How long the issuer's keys serve if they cannot be fetched again
+    oidc_keys_for: Timeout, "TIME" = "1h";
+    /// Root certificates in PEM form for the issuer, beside those that the system trusts
+    oidc_ca: Option<PathBuf>, "FILE";
     /// The longest body of a request
     max_body: Size, "SIZE" = "1MiB";
     /// How many connections may be open; more are closed at once

@@ -8,10 +8,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use portcullis::InstanceId;
+use portcullis::{InstanceId, OrgId};
 use tracing::level_filters::LevelFilter;
 
 use crate::api::attempts::NodeName;
+use crate::oidc::IssuerUrl;
 
 /// A value of a setting.
 pub trait Value: Sized {
@@ -64,6 +65,27 @@ impl Value for InstanceId {
 impl Value for NodeName {
     fn parse(text: &str) -> Result<Self, String> {
         parse(text, "name of a node")
+    }
+}
+
+impl Value for OrgId {
+    fn parse(text: &str) -> Result<Self, String> {
+        parse(text, "organization")
+    }
+}
+
+impl Value for IssuerUrl {
+    fn parse(text: &str) -> Result<Self, String> {
+        parse(text, "issuer")
+    }
+}
+
+impl Value for String {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err(Self::from("is empty")),
+            text => Ok(text.into()),
+        }
     }
 }
 

@@ -36,7 +36,7 @@ use portcullis::{Actor, Clock, Details, DurableEngine, OrgId, SystemClock, UserI
 use rusqlite::Connection;
 
 use super::{Directory, DirectoryError, Outcome, Standing, User, UserKind, UserPage, UserQuery};
-use crate::callers::{Caller, Callers};
+use crate::callers::{Caller, CallerError, Callers};
 use events::Fact;
 use known::Known;
 use schema::Reflected;
@@ -275,7 +275,7 @@ impl Directory for JournalDirectory {
 }
 
 impl Callers for JournalDirectory {
-    fn caller<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Caller>, JournalError>> {
+    fn caller<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Caller>, CallerError>> {
         Box::pin(async move {
             let Some((id, secret)) = secret::split(token) else { return Ok(None) };
             self.catch_up().await?;

@@ -22,7 +22,7 @@ use super::call::{Call, calls};
 use super::{Options, router_of};
 use crate::api::error::{ApiError, Code};
 use crate::api::{Api, Meta, Settings};
-use crate::callers::{Caller, Callers};
+use crate::callers::{Caller, CallerError, Callers};
 use crate::directory::{Directory, User, UserPage, UserQuery};
 use crate::proto::zitadel::{management, policy, settings, user, v1};
 
@@ -183,7 +183,7 @@ impl Directory for Nobody {
 }
 
 impl Callers for Nobody {
-    fn caller<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Caller>, JournalError>> {
+    fn caller<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Caller>, CallerError>> {
         unreachable!()
     }
 }

@@ -25,7 +25,7 @@ use portcullis::{Actor, Aggregate, Details, DurableEngine, LockoutPolicy, OrgId,
 use portcullis_server::api::error::ApiError;
 use portcullis_server::api::roles::Role;
 use portcullis_server::api::{Api, Meta, Settings};
-use portcullis_server::callers::{Caller, Callers, Membership};
+use portcullis_server::callers::{Caller, CallerError, Callers, Membership};
 use portcullis_server::directory::{
     Directory, TextMatch, User, UserFilter, UserKind, UserPage, UserQuery,
 };
@@ -113,7 +113,7 @@ impl Directory for People {
 }
 
 impl Callers for People {
-    fn caller<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Caller>, JournalError>> {
+    fn caller<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Caller>, CallerError>> {
         Box::pin(async move { Ok(self.callers.lock().unwrap().get(token).cloned()) })
     }
 }
