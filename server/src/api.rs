@@ -14,6 +14,7 @@ pub mod error;
 pub mod events;
 pub mod locks;
 pub mod policies;
+pub(crate) mod rates;
 pub mod registry;
 pub mod roles;
 pub mod users;
@@ -21,12 +22,14 @@ pub mod users;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use portcullis::DurableEngine;
 
 use crate::callers::Callers;
 use crate::directory::Directory;
+use rates::Rates;
 
 /// What the use cases hold to.
 #[derive(Clone, Debug)]
@@ -68,6 +71,8 @@ pub struct Api {
     settings: Arc<Settings>,
     attempts: attempts::Held,
     subscribers: events::Subscribers,
+    /// Without limit until a transport sets some.
+    pub(crate) rates: Arc<Rates>,
 }
 
 impl Api {
@@ -82,7 +87,13 @@ impl Api {
         let attempts = attempts::Held::start(&settings);
         let subscribers = events::Subscribers::new(settings.max_subscribers);
         let settings = Arc::new(settings);
-        Self { engine, directory, callers, settings, attempts, subscribers }
+        let rates = Arc::default();
+        Self { engine, directory, callers, settings, attempts, subscribers, rates }
+    }
+
+    /// The same with limits of how often one may call.
+    pub(crate) fn limited(self, rates: Rates) -> Self {
+        Self { rates: Arc::new(rates), ..self }
     }
 
     /// The engine.
@@ -122,4 +133,7 @@ pub struct Meta {
     pub user_agent: Option<String>,
     /// The header `last-event-id`: the position of the last event that was seen.
     pub last_event_id: Option<String>,
+    /// Set once the request is known not to count for its address: it is a known caller's, or the server
+    /// was not able to look whose it is.
+    pub is_excused: Arc<AtomicBool>,
 }

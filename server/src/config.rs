@@ -141,6 +141,12 @@ impl Settings {
             let why = "oidc_issuer and oidc_audience go together: one of them is set and the other is not";
             return Err(Failure::bad_input(why));
         }
+        // Heads, and what each request takes, count as well.
+        let least = settings.max_body.0.saturating_add(1 << 20);
+        if settings.max_buffered.0 < least {
+            let why = format!("max_buffered is too small for one max_body: it must be {least}");
+            return Err(Failure::bad_input(why));
+        }
         Ok(settings)
     }
 }

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod directory;
 pub mod exit;
+mod limits;
 pub mod oidc;
 pub mod operate;
 mod output;

@@ -1,17 +1,20 @@
 //! `portcullis serve`: the API on a journal, in one process, on one port.
 //!
 //! ```text
-//!   connection ─► observe ─► guard ─► wire                  observe: id, log, metrics
-//!    (listen)        └─────► debug: healthz, ready, metrics  guard: panic, time, size
+//!   connection ─► observe ─► wire                            observe: id, log, metrics
+//!  (listen, accept)  └─────► debug: healthz, ready, metrics
 //! ```
 //!
 //! Everything that can be wrong with the settings is found before anything is opened, in this order:
 //! the settings, the certificate, the issuer's roots, the address, the journal.
 
-mod answer;
+mod accept;
+mod address;
+mod connection;
+mod connections;
 mod debug;
+mod descriptors;
 mod first_start;
-mod guard;
 mod listen;
 mod log;
 mod metrics;
@@ -19,25 +22,24 @@ mod observe;
 mod oidc;
 mod open;
 mod tls;
-mod transport;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn;
 use tokio::time::MissedTickBehavior;
 
 use crate::api::{self, Api};
 use crate::cli::serve::ServeArgs;
 use crate::config::Settings;
+use crate::config::value::Size;
 use crate::directory::JournalDirectory;
 use crate::exit::Failure;
 use crate::operate::failure;
 use crate::output::print;
 use crate::wire;
-use guard::Limits;
 use listen::Listener;
 use metrics::Metrics;
 
@@ -73,7 +75,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         position = engine.health().position,
         "opened"
     );
-    let app = app(api.clone(), metrics, Limits::of(settings));
+    let app = app(api.clone(), metrics, options(settings));
     let running = listener.start(app, settings)?;
     print(|to| {
         if let Some(made) = &made {
@@ -113,11 +115,20 @@ fn api(settings: &Settings) -> api::Settings {
 }
 
 /// All that is served.
-fn app(api: Api, metrics: Metrics, limits: Limits) -> Router {
-    wire::router(api.clone(), limits.wire())
-        // The guard has the limit that holds.
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(limits, guard::guard))
+fn app(api: Api, metrics: Metrics, options: wire::Options) -> Router {
+    wire::router(api.clone(), options)
         .merge(debug::router(api, metrics))
         .layer(from_fn(observe::observe))
+}
+
+fn options(settings: &Settings) -> wire::Options {
+    let bytes = |size: Size| usize::try_from(size.0).unwrap_or(usize::MAX);
+    wire::Options {
+        max_body: bytes(settings.max_body),
+        max_buffered: bytes(settings.max_buffered),
+        max_requests: settings.max_requests.0.get(),
+        rate_per_address: settings.rate_per_address,
+        rate_per_caller: settings.rate_per_caller,
+        timeout: settings.request_timeout.0,
+    }
 }

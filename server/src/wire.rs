@@ -11,49 +11,86 @@
 //! gRPC and gRPC-web are told by their content type, Connect by its path (`/package.Service/Method`),
 //! and everything else is REST, which answers for unknown paths as well.
 
+mod body;
+mod buffer;
 mod call;
 mod calls;
 mod connect;
 mod error;
 mod grpc;
+mod guard;
 mod headers;
 mod json;
 mod openapi;
 mod rest;
 #[cfg(test)]
 mod tests;
+mod transport;
+mod visit;
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::get;
 use futures_util::FutureExt;
-use http::{HeaderMap, Method, Request};
+use http::{Extensions, HeaderMap, Method, Request};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{ServiceExt, service_fn};
 
 use crate::api::error::{ApiError, Code};
+use crate::api::rates::Rates;
 use crate::api::{Api, Meta};
+use crate::limits::Limit;
 use call::{Call, Messages, Route, Run};
+use guard::Guard;
+pub(crate) use transport::Transport;
+pub use visit::ClientAddress;
+use visit::Visit;
 
 /// What every transport holds to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The longest message that is read, in bytes.
     pub max_body: usize,
+    /// The most bytes of all requests together that are not sent to their end yet; beyond it the request
+    /// that takes longest is refused.
+    pub max_buffered: usize,
+    /// How many calls may run at the same time; more are refused at once.
+    pub max_requests: usize,
+    /// Requests a second from one address that are no known caller's; 0 for any number. Without a
+    /// [`ClientAddress`] there is no such limit.
+    pub rate_per_address: u32,
+    /// Requests a second of one caller; 0 for any number.
+    pub rate_per_caller: u32,
     /// The longest time that a caller waits; a caller may ask for less.
     pub timeout: Duration,
 }
 
+impl Options {
+    /// What holds if nothing else is said.
+    pub const DEFAULT: Self = Self {
+        max_body: 1 << 20,
+        max_buffered: 64 << 20,
+        max_requests: 4096,
+        rate_per_address: 1000,
+        rate_per_caller: 100_000,
+        timeout: Duration::from_secs(30),
+    };
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Self { max_body: 1 << 20, timeout: Duration::from_secs(30) }
+        Self::DEFAULT
     }
 }
 
@@ -80,6 +117,10 @@ fn router_of(api: Api, options: Options, calls: &'static [Call]) -> Router {
     Router::new()
         .fallback_service(by_caller)
         .layer(middleware::from_fn_with_state(Arc::clone(&wire), headers::around))
+        // The guard has the limit that holds.
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(Guard::new(&options), guard::guard))
+        .layer(middleware::from_fn_with_state(Arc::clone(&wire), visit::count))
         .with_state(wire)
 }
 
@@ -112,8 +153,10 @@ async fn dispatch(State(wire): State<Arc<Wire>>, request: Request<Body>) -> Resp
 /// What the transports share.
 #[derive(Debug)]
 struct Wire {
-    api: Api,
+    api: Arc<Api>,
     options: Options,
+    /// A place for each call that may run.
+    places: Arc<Semaphore>,
     routes: Vec<Route>,
     /// Where a gRPC path is among the routes.
     rpcs: HashMap<&'static str, usize>,
@@ -125,7 +168,11 @@ impl Wire {
     fn new(api: Api, options: Options, calls: &'static [Call]) -> Self {
         let routes: Vec<_> = calls.iter().filter_map(Route::new).collect();
         let rpcs = routes.iter().enumerate().map(|(at, route)| (route.call.rpc, at)).collect();
-        Self { api, options, routes, rpcs, reflection: grpc::reflection() }
+        let rates = Rates::new(options.rate_per_address, options.rate_per_caller);
+        let api = Arc::new(api.limited(rates));
+        let places = options.max_requests.min(Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(places));
+        Self { api, options, places, routes, rpcs, reflection: grpc::reflection() }
     }
 
     /// The call of a gRPC path.
@@ -133,31 +180,46 @@ impl Wire {
         self.routes.get(*self.rpcs.get(path)?)
     }
 
-    /// Makes a call. One that may change something runs to its end even if its caller leaves or has
-    /// waited long enough, for nobody may cut a change in two: it is a task of its own. Reads are spared
-    /// the way to another thread and back, which costs as much as they do.
+    /// Makes a call. Most are done at once, here; one that has to wait becomes a task of its own and runs
+    /// to its end even if its caller leaves or has waited long enough, for nobody may cut a change in two.
     async fn run(
         &self,
         call: &'static Call,
         headers: &HeaderMap,
+        extensions: &Extensions,
         request: Bytes,
     ) -> Result<Bytes, ApiError> {
         let Run::Unary(function) = call.run else { return Err(streams(call)) };
-        let (api, meta) = (self.api.clone(), meta(headers));
-        let running = async move { function(&api, &meta, request).await };
+        let (api, meta) = (Arc::clone(&self.api), meta(headers, extensions));
+        let place = self.place().inspect_err(|_| meta.is_excused.store(true, Ordering::Relaxed))?;
+        let running = async move {
+            let _place = place;
+            function(&api, &meta, request).await
+        };
+        let mut running = AssertUnwindSafe(running).catch_unwind().boxed();
+        let at_once = poll_fn(|context| Poll::Ready(running.poll_unpin(context))).await;
         let timeout = headers::timeout(headers).unwrap_or(Duration::MAX).min(self.options.timeout);
-        let answer = if call.verb == Method::GET {
-            let running = AssertUnwindSafe(running).catch_unwind();
-            tokio::time::timeout(timeout, running).await.map(Result::ok)
-        } else {
-            tokio::time::timeout(timeout, tokio::spawn(running)).await.map(Result::ok)
+        let answer = match at_once {
+            Poll::Ready(answer) => Ok(Ok(answer)),
+            Poll::Pending => tokio::time::timeout(timeout, tokio::spawn(running)).await,
         };
         match answer {
-            Ok(Some(answer)) => answer,
-            // It has panicked.
-            Ok(None) => Err(ApiError::plain(Code::Internal, "An internal error occurred")),
+            Ok(Ok(Ok(answer))) => answer,
+            // It has panicked, or the runtime ends.
+            Ok(Ok(Err(_)) | Err(_)) => {
+                Err(ApiError::plain(Code::Internal, "An internal error occurred"))
+            }
             Err(_elapsed) => Err(ApiError::plain(Code::DeadlineExceeded, "deadline exceeded")),
         }
+    }
+
+    /// A place for a call to run in. Those who find none are not kept waiting: a queue would only be
+    /// longer the slower the server is.
+    fn place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            Limit::Requests.refused();
+            ApiError::plain(Code::Unavailable, "the server is busy, try again later")
+        })
     }
 
     /// Makes a call that answers with many messages, for as long as its caller listens.
@@ -165,11 +227,12 @@ impl Wire {
         &self,
         call: &'static Call,
         headers: &HeaderMap,
+        extensions: &Extensions,
         request: Bytes,
     ) -> Result<Messages, ApiError> {
         let Run::Stream(function) = call.run else { return Err(streams(call)) };
         let timeout = headers::timeout(headers).unwrap_or(Duration::MAX).min(self.options.timeout);
-        let meta = meta(headers);
+        let meta = meta(headers, extensions);
         let begun = tokio::time::timeout(timeout, function(&self.api, &meta, request)).await;
         begun.unwrap_or_else(|_| Err(ApiError::plain(Code::DeadlineExceeded, "deadline exceeded")))
     }
@@ -199,13 +262,15 @@ fn streams(call: &Call) -> ApiError {
     ApiError::plain(Code::Unimplemented, text)
 }
 
-fn meta(headers: &HeaderMap) -> Meta {
+fn meta(headers: &HeaderMap, extensions: &Extensions) -> Meta {
+    let Visit { client, is_excused } = extensions.get().cloned().unwrap_or_default();
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Meta {
         authorization: headers.get_all(http::header::AUTHORIZATION).iter().map(text).collect(),
         org: headers.get("x-zitadel-orgid").map(text).filter(|org| !org.is_empty()),
-        client: None,
         user_agent: headers.get(http::header::USER_AGENT).map(text),
         last_event_id: headers.get("last-event-id").map(text),
+        client,
+        is_excused,
     }
 }

@@ -1,6 +1,8 @@
 //! Who calls, about which organization, and whether that is permitted: in this order, so that nobody is
 //! told of what comes later.
 
+use std::sync::atomic::Ordering;
+
 use portcullis::journal::JournalError;
 use portcullis::{Actor, OrgId};
 
@@ -8,6 +10,7 @@ use super::error::{ApiError, Code};
 use super::roles::Permission;
 use super::{Api, Meta};
 use crate::callers::{Caller, CallerError};
+use crate::limits::Limit;
 
 /// A caller whose token is good, and the organization that the request is about.
 #[derive(Clone, Debug)]
@@ -21,11 +24,19 @@ impl Api {
     pub(crate) async fn authenticate(&self, meta: &Meta) -> Result<Auth, ApiError> {
         let token = bearer(&meta.authorization)?;
         let invalid = || ApiError::new(Code::Unauthenticated, "AUTH-7fs1e", "Errors.Token.Invalid");
-        let caller = self.callers.caller(token).await.map_err(nobody_knows)?;
+        let caller = self.callers.caller(token).await.map_err(|error| {
+            meta.is_excused.store(true, Ordering::Relaxed);
+            nobody_knows(error)
+        })?;
         let caller = caller.ok_or_else(invalid)?;
         if self.engine.is_locked(&caller.user) {
             return Err(invalid());
         }
+        meta.is_excused.store(true, Ordering::Relaxed);
+        self.rates.call(&caller.user).map_err(|wait| {
+            Limit::CallerRate.refused();
+            ApiError::too_often(wait)
+        })?;
         let org = match meta.org.as_deref() {
             None | Some("") => caller.org.clone(),
             Some(org) => self.existing_org(org).await?,
@@ -139,6 +150,9 @@ fn nobody_knows(error: CallerError) -> ApiError {
 /// A journal that cannot answer: nothing was changed, and the cause is the operator's to read.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(crate) fn unavailable(error: JournalError) -> ApiError {
+    if matches!(error, JournalError::Overloaded { .. }) {
+        Limit::Journal.refused();
+    }
     match error {
         JournalError::Unavailable(_) | JournalError::Overloaded { .. } | JournalError::Closed => {
             ApiError::plain(Code::Unavailable, "the journal is unavailable, try again later")

@@ -1,6 +1,7 @@
 //! Why a call was not done, as ZITADEL's clients expect it: a code, a text and an id.
 
 use std::fmt;
+use std::time::Duration;
 
 /// gRPC's codes; each has its number on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,17 +73,29 @@ pub struct ApiError {
     code: Code,
     text: String,
     id: Option<&'static str>,
+    retry_after: Option<Duration>,
 }
+
+/// When to try again what cannot be answered now.
+const SOON: Duration = Duration::from_secs(1);
 
 impl ApiError {
     /// An error with an id, which clients may look at.
     pub fn new(code: Code, id: &'static str, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), id: Some(id) }
+        Self { id: Some(id), ..Self::plain(code, text) }
     }
 
     /// An error without an id, and so without a detail.
     pub fn plain(code: Code, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), id: None }
+        let retry_after = (code == Code::Unavailable).then_some(SOON);
+        Self { code, text: text.into(), id: None, retry_after }
+    }
+
+    /// One who calls too often, and when the next call may come.
+    #[must_use]
+    pub fn too_often(retry_after: Duration) -> Self {
+        let error = Self::plain(Code::ResourceExhausted, "too many requests, try again later");
+        Self { retry_after: Some(retry_after), ..error }
     }
 
     /// The code.
@@ -95,6 +108,12 @@ impl ApiError {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// When the same may be tried again, for an error that passes by itself.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// The id; with one the error has a detail, `zitadel.v1.ErrorDetail`.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use portcullis::{InstanceId, OrgId};
 
-use super::value::{Count, LogFormat, LogLevel, Size, Timeout, Value};
+use super::value::{
+    Count, ForwardedHeader, HeaderSize, LogFormat, LogLevel, Networks, Size, Timeout, Value,
+};
 use super::{Chosen, Setting};
 use crate::api::attempts::NodeName;
 use crate::exit::Failure;
@@ -88,14 +90,34 @@ settings! {
     oidc_keys_for: Timeout, "TIME" = "1h";
     /// Root certificates in PEM form for the issuer, beside those that the system trusts
     oidc_ca: Option<PathBuf>, "FILE";
+    /// Proxies whose word on the client's address is taken, as addresses and networks with commas between
+    trusted_proxies: Networks, "NETWORKS";
+    /// The header in which those proxies name the client: x-forwarded-for or forwarded
+    forwarded_header: ForwardedHeader, "NAME" = "x-forwarded-for";
+    /// The largest header of a request
+    max_header: HeaderSize, "SIZE" = "32KiB";
     /// The longest body of a request
     max_body: Size, "SIZE" = "1MiB";
-    /// How many connections may be open; more are closed at once
+    /// The most bytes of all requests together that are still being sent; beyond it the slowest is refused
+    max_buffered: Size, "SIZE" = "64MiB";
+    /// How many connections may be open; beyond it the one that is of least use is closed for a new one
     max_connections: Count, "N" = "10000";
+    /// How many requests may run on one HTTP/2 connection at the same time
+    max_streams: Count, "N" = "200";
+    /// How many calls may run at the same time; more are refused at once
+    max_requests: Count, "N" = "4096";
+    /// Requests a second from one address, or one IPv6 network /64, that are no known caller's; 0 for any
+    rate_per_address: u32, "N" = "1000";
+    /// Requests a second of one caller; 0 for any number
+    rate_per_caller: u32, "N" = "100000";
     /// How long a request may take before it is answered with an error
     request_timeout: Timeout, "TIME" = "30s";
     /// How long a client may take to send the header of a request, or to greet in TLS
     header_timeout: Timeout, "TIME" = "10s";
+    /// How long a client may leave what is sent to it unread
+    write_timeout: Timeout, "TIME" = "30s";
+    /// How long a connection may be open without a request
+    idle_timeout: Timeout, "TIME" = "2m";
     /// How long requests may go on after a signal to end
     shutdown_timeout: Duration, "TIME" = "10s";
     /// The form of the log on stderr: text or json

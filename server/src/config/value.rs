@@ -1,5 +1,7 @@
 //! The values that settings take, and how each is written.
 
+mod proxies;
+
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -13,6 +15,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::api::attempts::NodeName;
 use crate::oidc::IssuerUrl;
+pub use proxies::{ForwardedHeader, Networks};
 
 /// A value of a setting.
 pub trait Value: Sized {
@@ -137,6 +140,21 @@ impl Value for Size {
     }
 }
 
+/// The largest head of a request, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderSize(pub u32);
+
+impl Value for HeaderSize {
+    fn parse(text: &str) -> Result<Self, String> {
+        // Beneath the least one HTTP does not work, and above the most one a client could have the
+        // server run out of memory.
+        let (least, most) = (8 << 10, 16 << 20);
+        let size = u32::try_from(Size::parse(text)?.0).ok();
+        let size = size.filter(|size| (least..=most).contains(size));
+        size.map(Self).ok_or_else(|| String::from("is not between 8KiB and 16MiB"))
+    }
+}
+
 impl Value for Duration {
     fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
@@ -210,6 +228,14 @@ mod tests {
         }
         for wrong in ["", "KiB", "-1", "1.5MiB", "1MB", "99999999999GiB", "1 kib"] {
             assert!(Size::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_neither_tiny_nor_huge() {
+        assert_eq!(HeaderSize::parse("8KiB"), Ok(HeaderSize(8 << 10)));
+        for wrong in ["8191", "17MiB", "5GiB", "large"] {
+            assert!(HeaderSize::parse(wrong).is_err(), "{wrong}");
         }
     }
 

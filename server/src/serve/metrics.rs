@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::api::Api;
-use crate::exit::Failure;
 use metrics::{
     Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use crate::api::Api;
+use crate::exit::Failure;
+use crate::limits::{Limit, REFUSED};
 
 const REQUESTS: &str = "portcullis_requests_total";
 const DURATION: &str = "portcullis_request_duration_seconds";
@@ -21,7 +23,9 @@ const ATTEMPTS: &str = "portcullis_open_attempts";
 const ADMISSIONS: &str = "portcullis_admissions_total";
 const VERDICTS: &str = "portcullis_verdicts_total";
 const CUT_OFF: &str = "portcullis_subscribers_cut_off_total";
-const CONNECTIONS_REFUSED: &str = "portcullis_connections_refused_total";
+const CONNECTIONS: &str = "portcullis_connections_open";
+const CONNECTIONS_ENDED: &str = "portcullis_connections_ended_total";
+const CONNECTIONS_UNUSED: &str = "portcullis_connections_unused_total";
 const BUILD: &str = "portcullis_build_info";
 
 /// Upper ends of the durations that are counted apart, in seconds.
@@ -71,10 +75,13 @@ impl Metrics {
 fn describe() {
     describe_counter!(REQUESTS, "Requests, by route, protocol and status");
     describe_histogram!(DURATION, "Time from the head of a request to the head of its answer");
+    describe_counter!(REFUSED, "What a limit refused, by limit");
+    describe_gauge!(CONNECTIONS, "Connections that are open");
     describe_counter!(
-        CONNECTIONS_REFUSED,
-        "Connections closed at once, because too many were open"
+        CONNECTIONS_ENDED,
+        "Connections that the server ended: evicted for a new one, idle, or left unread"
     );
+    describe_counter!(CONNECTIONS_UNUSED, "Connections that ended before any request was answered");
     describe_counter!(POSITION, "The journal's position that memory reflects");
     describe_gauge!(RUNNING, "Requests that are not answered yet");
     describe_gauge!(WAITING, "Commands that wait for the journal");
@@ -87,7 +94,14 @@ fn describe() {
     describe_counter!(CUT_OFF, "Followers of the events who were too slow");
     describe_gauge!(BUILD, "1, with the version as a label");
     // There from the start: a counter that appears at its first event is missed by alerts.
-    counter!(CONNECTIONS_REFUSED).absolute(0);
+    for limit in Limit::ALL {
+        counter!(REFUSED, "limit" => limit.name()).absolute(0);
+    }
+    for why in ["evicted", "idle", "unread"] {
+        counter!(CONNECTIONS_ENDED, "why" => why).absolute(0);
+    }
+    counter!(CONNECTIONS_UNUSED).absolute(0);
+    gauge!(CONNECTIONS).set(0.0);
 }
 
 /// A request that has ended.
@@ -121,9 +135,22 @@ pub(super) fn request(request: &Request<'_>) {
     counter!(REQUESTS, labels).increment(1);
 }
 
-/// Counts a connection that was refused.
-pub(super) fn connection_refused() {
-    counter!(CONNECTIONS_REFUSED).increment(1);
+/// Counts a connection that is opened.
+pub(super) fn connection_opened() {
+    gauge!(CONNECTIONS).increment(1.0);
+}
+
+/// Counts one that the server ends, and why.
+pub(super) fn connection_ended(why: &'static str) {
+    counter!(CONNECTIONS_ENDED, "why" => why).increment(1);
+}
+
+/// Counts one that is closed, and whether any request of it had been answered.
+pub(super) fn connection_closed(is_served: bool) {
+    gauge!(CONNECTIONS).decrement(1.0);
+    if !is_served {
+        counter!(CONNECTIONS_UNUSED).increment(1);
+    }
 }
 
 fn float(number: usize) -> f64 {

@@ -12,8 +12,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::metrics;
-use super::transport::Transport;
-use crate::wire::route_name;
+use crate::wire::{Transport, route_name};
 
 const ID: HeaderName = HeaderName::from_static("x-request-id");
 

@@ -2,6 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
 use super::call::Route;
@@ -38,7 +39,7 @@ pub(super) async fn serve(wire: &Wire, route: &Route, request: Request<Body>) ->
             return response;
         }
     };
-    match answer(wire, route, &parts.headers, is_json, body).await {
+    match answer(wire, route, &parts, is_json, body).await {
         Ok(response) => response,
         Err(error) => error::connect(&error),
     }
@@ -47,16 +48,16 @@ pub(super) async fn serve(wire: &Wire, route: &Route, request: Request<Body>) ->
 async fn answer(
     wire: &Wire,
     route: &Route,
-    headers: &HeaderMap,
+    Parts { headers, extensions, .. }: &Parts,
     is_json: bool,
     body: Bytes,
 ) -> Result<Response, ApiError> {
     if is_json {
         let message = json::encode(&json::read(&route.input, &body)?);
-        let answer = wire.run(route.call, headers, message).await?;
+        let answer = wire.run(route.call, headers, extensions, message).await?;
         return Ok(error::json_response(json::write(&route.output, answer)?));
     }
-    let answer = wire.run(route.call, headers, body).await?;
+    let answer = wire.run(route.call, headers, extensions, body).await?;
     let mut response = Response::new(Body::from(answer));
     response.headers_mut().insert(header::CONTENT_TYPE, PROTO);
     Ok(response)

@@ -10,10 +10,12 @@ use prost_types::Any;
 use serde_json::json;
 
 use super::call::DESCRIPTORS;
-use super::{headers, json};
+use super::{Transport, headers, json};
 use crate::api::error::ApiError;
 use crate::proto::google::rpc;
 use crate::proto::zitadel::v1::ErrorDetail;
+
+const GRPC_WEB: HeaderValue = HeaderValue::from_static("application/grpc-web");
 
 fn detail(error: &ApiError) -> Option<ErrorDetail> {
     let id = error.id()?.to_owned();
@@ -32,14 +34,40 @@ fn status(error: &ApiError) -> rpc::Status {
     }
 }
 
+/// An error of no call's own: of the limits, before there is a call.
+pub(super) fn of(transport: Transport, error: &ApiError) -> Response {
+    match transport {
+        Transport::Rest => rest(error),
+        Transport::Connect => connect(error),
+        Transport::Grpc => grpc(error).into_http(),
+        Transport::GrpcWeb => {
+            // An answer of headers only, as gRPC has it for errors, is the same in gRPC-web.
+            let mut response = grpc(error).into_http();
+            response.headers_mut().insert(header::CONTENT_TYPE, GRPC_WEB);
+            response
+        }
+    }
+}
+
 pub(super) fn grpc(error: &ApiError) -> tonic::Status {
     let status = status(error);
     let code = tonic::Code::from_i32(status.code);
-    if status.details.is_empty() {
-        return tonic::Status::new(code, status.message);
+    let mut grpc = if status.details.is_empty() {
+        tonic::Status::new(code, status.message)
+    } else {
+        let details = status.encode_to_vec().into();
+        tonic::Status::with_details(code, status.message, details)
+    };
+    if let Some(wait) = retry_after(error) {
+        grpc.metadata_mut().insert(header::RETRY_AFTER.as_str(), wait.into());
     }
-    let details = status.encode_to_vec().into();
-    tonic::Status::with_details(code, status.message, details)
+    grpc
+}
+
+/// Whole seconds, at least one: sooner is not what the header can say.
+fn retry_after(error: &ApiError) -> Option<u64> {
+    let wait = error.retry_after()?;
+    Some(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
 }
 
 pub(super) fn connect(error: &ApiError) -> Response {
@@ -77,6 +105,9 @@ fn answer(error: &ApiError, body: Bytes) -> Response {
         && let Ok(message) = HeaderValue::try_from(error.to_string())
     {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, message);
+    }
+    if let Some(wait) = retry_after(error) {
+        response.headers_mut().insert(header::RETRY_AFTER, wait.into());
     }
     response
 }

@@ -38,8 +38,8 @@ pub(super) async fn serve(wire: Arc<Wire>, request: Request<Body>) -> Response {
             let run = service_fn(move |request: tonic::Request<Bytes>| {
                 let wire = Arc::clone(&wire);
                 async move {
-                    let (metadata, _, message) = request.into_parts();
-                    let answer = wire.run(call, metadata.as_ref(), message).await;
+                    let (metadata, extensions, message) = request.into_parts();
+                    let answer = wire.run(call, metadata.as_ref(), &extensions, message).await;
                     answer.map(tonic::Response::new).map_err(|error| error::grpc(&error))
                 }
             });
@@ -49,8 +49,8 @@ pub(super) async fn serve(wire: Arc<Wire>, request: Request<Body>) -> Response {
             let run = service_fn(move |request: tonic::Request<Bytes>| {
                 let wire = Arc::clone(&wire);
                 async move {
-                    let (metadata, _, message) = request.into_parts();
-                    let messages = wire.stream(call, metadata.as_ref(), message).await;
+                    let (metadata, extensions, message) = request.into_parts();
+                    let messages = wire.stream(call, metadata.as_ref(), &extensions, message).await;
                     let messages = messages.map_err(|error| error::grpc(&error))?;
                     let messages = messages.map(|one| one.map_err(|error| error::grpc(&error)));
                     Ok(tonic::Response::new(messages))

@@ -50,6 +50,7 @@ pub(super) fn cors() -> CorsLayer {
         .expose_headers([
             header::LOCATION,
             header::CONTENT_LENGTH,
+            header::RETRY_AFTER,
             HeaderName::from_static("grpc-status"),
             HeaderName::from_static("grpc-message"),
             HeaderName::from_static("grpc-status-details-bin"),

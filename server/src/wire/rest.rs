@@ -110,9 +110,12 @@ async fn answer(
     }
     let request = json::encode(&message);
     if let Run::Stream(_) = route.call.run {
-        return Ok(sse::response(wire.stream(route.call, &parts.headers, request).await?, route));
+        return Ok(sse::response(
+            wire.stream(route.call, &parts.headers, &parts.extensions, request).await?,
+            route,
+        ));
     }
-    let answer = wire.run(route.call, &parts.headers, request).await?;
+    let answer = wire.run(route.call, &parts.headers, &parts.extensions, request).await?;
     Ok(error::json_response(json::write(&route.output, answer)?))
 }
 

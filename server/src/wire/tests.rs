@@ -3,6 +3,7 @@
 mod connect;
 mod grpc;
 mod json;
+mod limits;
 mod rest;
 mod table;
 
@@ -188,7 +189,8 @@ impl Callers for Nobody {
     }
 }
 
-const OPTIONS: Options = Options { max_body: 4096, timeout: Duration::from_millis(200) };
+const OPTIONS: Options =
+    Options { max_body: 4096, timeout: Duration::from_millis(200), ..Options::DEFAULT };
 
 async fn api() -> Api {
     let policy = LockoutPolicy::default();

@@ -77,6 +77,10 @@ fn a_bad_value_is_told_with_its_place() {
         ),
         ("max_body = ", "portcullis.toml: line 1, column"),
         ("request_timeout = 0", "line 1, column 19: request_timeout: \"0\" leaves no time"),
+        ("max_buffered = \"1MiB\"", "max_buffered is too small for one max_body"),
+        ("max_header = 1", "line 1, column 14: max_header: \"1\" is not between 8KiB and 16MiB"),
+        ("trusted_proxies = \"a\"", "line 1, column 19: trusted_proxies: \"a\" has \"a\" in it"),
+        ("forwarded_header = \"x\"", "line 1, column 20: forwarded_header: \"x\" is no header"),
         ("journal = \"\"", "line 1, column 11: journal: \"\" names no file"),
     ] {
         let place = Place::new();

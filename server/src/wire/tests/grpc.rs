@@ -75,7 +75,7 @@ async fn an_error_has_its_detail() {
 async fn whatever_goes_wrong_is_a_status() {
     assert_eq!(fails("panic").await.code(), Code::Internal);
     assert_eq!(fails("slow").await.code(), Code::DeadlineExceeded);
-    assert_eq!(fails(&"y".repeat(5000)).await.code(), Code::OutOfRange);
+    assert_eq!(fails(&"y".repeat(5000)).await.code(), Code::ResourceExhausted);
     let unknown = ["/zitadel.user.v2.UserService/Nothing", "/no.Service/Nothing"];
     for path in unknown {
         let answer = call::<Router, _, LockUserResponse>(server().await, path, lock("7")).await;

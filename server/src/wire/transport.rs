@@ -5,7 +5,7 @@ use axum::http::header::CONTENT_TYPE;
 
 /// A protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
+pub(crate) enum Transport {
     Grpc,
     GrpcWeb,
     Connect,
@@ -15,7 +15,7 @@ pub(super) enum Transport {
 impl Transport {
     /// Tells it by the content type, and Connect from REST by the path: a Connect call goes to
     /// `/package.Service/Method`.
-    pub(super) fn of(request: &Request) -> Self {
+    pub(crate) fn of(request: &Request) -> Self {
         let kind = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
         let service = request.uri().path().split('/').nth(1);
         if kind.starts_with(b"application/grpc-web") {
@@ -29,7 +29,7 @@ impl Transport {
         }
     }
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
             Self::GrpcWeb => "grpc-web",
