@@ -12,12 +12,19 @@
 
 #[path = "journal/contract.rs"]
 mod contract;
+#[cfg(feature = "postgres")]
+#[path = "common/postgres.rs"]
+mod postgres_server;
 
 use portcullis::journal::{MemoryJournal, SqliteJournal};
 
 /// A place where a journal can be opened any number of times: each opening is another process's.
 trait Place: Sized {
     type Journal: portcullis::journal::Journal;
+    /// Whether this machine can have one.
+    fn is_here() -> bool {
+        true
+    }
     fn new() -> Self;
     async fn open(&self) -> Self::Journal;
 }
@@ -50,24 +57,52 @@ impl Place for InFile {
     }
 }
 
+/// A database of the server that all these tests share.
+#[cfg(feature = "postgres")]
+#[derive(Default)]
+struct InDatabase(tokio::sync::OnceCell<String>);
+
+#[cfg(feature = "postgres")]
+impl Place for InDatabase {
+    type Journal = portcullis::journal::PostgresJournal;
+
+    fn is_here() -> bool {
+        postgres_server::shared().is_some()
+    }
+
+    fn new() -> Self {
+        Self::default()
+    }
+
+    async fn open(&self) -> Self::Journal {
+        let server = postgres_server::shared().unwrap();
+        let url = self.0.get_or_init(|| server.database()).await;
+        Self::Journal::connect(url).await.unwrap()
+    }
+}
+
 macro_rules! suite {
-    ($($journal:ident: $place:ty),*; $tests:tt) => {
-        $(suite!(@one $journal, $place, $tests);)*
+    ($($(#[$only:meta])? $journal:ident: $place:ty),*; $tests:tt) => {
+        $(suite!(@one $(#[$only])? $journal, $place, $tests);)*
     };
-    (@one $journal:ident, $place:ty, [$($test:ident),* $(,)?]) => {
+    (@one $(#[$only:meta])? $journal:ident, $place:ty, [$($test:ident),* $(,)?]) => {
+        $(#[$only])?
         mod $journal {
             use super::Place;
             $(
                 #[tokio::test]
                 async fn $test() {
-                    super::contract::$test(&<$place>::new()).await;
+                    if <$place>::is_here() {
+                        super::contract::$test(&<$place>::new()).await;
+                    }
                 }
             )*
         }
     };
 }
 
-suite!(memory: super::InMemory, sqlite: super::InFile; [
+suite!(memory: super::InMemory, sqlite: super::InFile,
+       #[cfg(feature = "postgres")] postgres: super::InDatabase; [
     c01_positions_follow_each_other_in_the_order_of_appends,
     c02_a_batch_is_there_as_a_whole,
     c04_an_append_expects_its_head,

@@ -25,9 +25,9 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::{
     AppendError, Batch, BoxFuture, Checkpoint, CheckpointId, CheckpointPart, Held, Journal,
-    JournalError, Position,
+    JournalError, Position, row::Found,
 };
-use crate::event::{Aggregate, Recorded};
+use crate::event::Recorded;
 use crate::id::InstanceId;
 use inspected::Inspected;
 
@@ -183,8 +183,8 @@ impl SqliteJournal {
             let snapshot = connection.unchecked_transaction()?;
             rows::read_after(&snapshot, after, limit)
         })?;
-        let found = read.unwrap_or_else(|| rows::Found::nothing(after));
-        found.events(&self.file, after)
+        let found = read.unwrap_or_else(|| Found::nothing(after));
+        found.events(&self.file.display(), after)
     }
 }
 
@@ -210,10 +210,10 @@ impl Journal for SqliteJournal {
                 HeldFile { journal: self, connection: Some(connection), events: Vec::new() };
             let found = match &held.connection {
                 Some(connection) => rows::read_after(connection, after, usize::MAX),
-                None => Ok(rows::Found::nothing(after)),
+                None => Ok(Found::nothing(after)),
             };
             let found = found.map_err(|error| self.fault(&error))?;
-            held.events = found.events(&self.file, after)?;
+            held.events = found.events(&self.file.display(), after)?;
             Ok(Box::new(held) as Box<dyn Held>)
         })
     }
@@ -366,13 +366,5 @@ fn cause(fault: JournalError) -> String {
     match fault {
         JournalError::Unavailable(cause) => cause,
         other => other.to_string(),
-    }
-}
-
-/// The first event's aggregate tells the instance.
-fn founded(batch: &Batch) -> Option<&InstanceId> {
-    match batch.events.first().map(|event| &event.aggregate) {
-        Some(Aggregate::Instance(instance)) => Some(instance),
-        _ => None,
     }
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::rows::time_text;
+use crate::journal::row::{sum_of_part, time_text};
 use crate::journal::{Checkpoint, CheckpointId, CheckpointPart, Position};
 
 /// How many events a slice of pruning removes.
@@ -27,7 +27,7 @@ pub(super) fn save_part(
             part.number,
             part.position.cast_signed(),
             part.state,
-            sum(part),
+            sum_of_part(part),
         ])
         .map(drop)
 }
@@ -93,7 +93,7 @@ pub(super) fn newest(snapshot: &Connection) -> rusqlite::Result<Newest> {
     let position = begun.cast_unsigned();
     let mut parts = Vec::with_capacity(rows.len());
     for (part, written) in rows {
-        if sum(&part) != written {
+        if sum_of_part(&part) != written {
             let cause = format!("part {} of the checkpoint is not what was written", part.number);
             return Ok(Some(Err((position, cause))));
         }
@@ -135,12 +135,4 @@ pub(super) fn prune_slice(
     let removed = transaction.execute("DELETE FROM event WHERE position <= ?1", [last])?;
     transaction.execute("UPDATE journal SET pruned = ?1", [last])?;
     Ok(u64::try_from(removed).unwrap_or(u64::MAX))
-}
-
-fn sum(part: &CheckpointPart) -> i64 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&part.number.to_le_bytes());
-    hasher.update(&part.position.to_le_bytes());
-    hasher.update(&part.state);
-    i64::from(hasher.finalize())
 }

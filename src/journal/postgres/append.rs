@@ -1,0 +1,201 @@
+//! Appending: one statement, one round trip.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::Node;
+use super::connection::Leased;
+use super::fault::{Fault, answered};
+use crate::id::InstanceId;
+use crate::journal::row::{Columns, founded};
+use crate::journal::{AppendError, Batch, Position};
+
+/// The statement. Where the head was not moved there is no row in `moved`, and all the rest does nothing.
+/// The head's row stays locked until the commit, so positions are in the order of commits.
+macro_rules! append {
+    ($moved:literal) => {
+        concat!(
+            "WITH moved AS (",
+            $moved,
+            "), put AS (
+                INSERT INTO portcullis.event (instance, position, writer, batch, at, actor, type,
+                                              aggregate, id, org, sequence, payload, crc)
+                SELECT $1, $2::bigint + it.number, $3, $4, it.at, it.actor, it.type,
+                       it.aggregate, it.id, it.org, it.sequence, it.payload, it.crc
+                FROM moved, unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                                   $10::text[], $11::bigint[], $12::text[], $13::bigint[])
+                     WITH ORDINALITY
+                     AS it(at, actor, type, aggregate, id, org, sequence, payload, crc, number)
+            )
+            SELECT position, pg_notify('portcullis', position || ' ' || $1::text) FROM moved"
+        )
+    };
+}
+
+pub(super) const APPEND: &str = append!(
+    "UPDATE portcullis.journal SET position = $2::bigint + cardinality($5::text[])
+     WHERE instance = $1::text AND position = $2::bigint RETURNING position"
+);
+
+/// The first append of an instance makes its head.
+const FOUND: &str = append!(
+    "INSERT INTO portcullis.journal AS it (instance, position, pruned)
+     VALUES ($1::text, $2::bigint + cardinality($5::text[]), 0)
+     ON CONFLICT (instance) DO UPDATE SET position = excluded.position
+     WHERE it.position = $2::bigint RETURNING position"
+);
+
+/// Whose batch stands at a position.
+const AT: &str = "SELECT writer, batch FROM portcullis.event WHERE instance = $1 AND position = $2";
+
+const TOUCH: &str = "UPDATE portcullis.journal SET position = position WHERE instance = $1";
+
+/// A batch as the statement takes it, a list a column.
+#[derive(Default)]
+pub(super) struct Rows {
+    writer: i64,
+    batch: i64,
+    founded: Option<InstanceId>,
+    at: Vec<String>,
+    actor: Vec<String>,
+    type_name: Vec<String>,
+    aggregate: Vec<String>,
+    id: Vec<String>,
+    org: Vec<Option<String>>,
+    sequence: Vec<i64>,
+    payload: Vec<Option<String>>,
+    sum: Vec<i64>,
+}
+
+impl Rows {
+    pub(super) fn of(batch: &Batch) -> Self {
+        let mut rows = Self {
+            writer: batch.writer.cast_signed(),
+            batch: batch.number.cast_signed(),
+            founded: founded(batch).cloned(),
+            ..Self::default()
+        };
+        for recorded in &batch.events {
+            let it = Columns::of(recorded, batch);
+            rows.sum.push(it.sum());
+            rows.at.push(it.at);
+            rows.actor.push(it.actor);
+            rows.type_name.push(it.type_name);
+            rows.aggregate.push(it.aggregate);
+            rows.id.push(it.id);
+            rows.org.push(it.org);
+            rows.sequence.push(it.sequence);
+            rows.payload.push(it.payload);
+        }
+        rows
+    }
+
+    /// The statement's parameters, after the instance and the expected head.
+    pub(super) fn columns(&self) -> [&(dyn ToSql + Sync); 11] {
+        [
+            &self.writer,
+            &self.batch,
+            &self.at,
+            &self.actor,
+            &self.type_name,
+            &self.aggregate,
+            &self.id,
+            &self.org,
+            &self.sequence,
+            &self.payload,
+            &self.sum,
+        ]
+    }
+
+    /// The position of the last event after a head.
+    pub(super) fn last(&self, expected: Position) -> Position {
+        expected.saturating_add(u64::try_from(self.at.len()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The head after an append. `None`: the head was another than was expected.
+pub(super) type Appended = Option<Position>;
+
+impl Node {
+    pub(super) async fn append(&self, expected: Position, rows: &Rows) -> Result<Appended, Fault> {
+        let known = self.known_instance().await.map_err(Fault::unsent)?;
+        let founding = if expected == 0 { rows.founded.as_ref() } else { None };
+        let (instance, sql) = match (known, founding) {
+            (None, None) => return Ok(None), // there is no journal yet, so the head is 0
+            (Some(known), None) => (known, APPEND),
+            (None, Some(founding)) => (founding, FOUND),
+            (Some(known), Some(founding)) if known == founding => (founding, FOUND),
+            (Some(known), Some(founding)) => {
+                let cause = format!("it is the journal of {known}, the batch is of {founding}");
+                return Err(Fault::Refused(cause));
+            }
+        };
+        let connection = self.connections.to_write().await?;
+        let statement = connection.prepare(sql).await?;
+        let expects = expected.cast_signed();
+        let place: [&(dyn ToSql + Sync); 2] = [&instance.as_str(), &expects];
+        let parameters = [&place[..], &rows.columns()[..]].concat();
+        let moved = answered(connection.client()?.query_opt(&statement, &parameters)).await?;
+        if moved.is_none() && !self.is_there(&connection, instance, expected, rows).await? {
+            connection.done();
+            return Ok(None);
+        }
+        connection.done();
+        let last = rows.last(expected);
+        let _ = self.instance.set(instance.clone());
+        self.saw(0, last)?;
+        Ok(Some(last))
+    }
+
+    /// Whether the batch stands at its place, from an append whose answer was lost. If so, something is
+    /// written after it, so that it is as durable as what is written now: also on a standby that the
+    /// lost append had not reached yet.
+    async fn is_there(
+        &self,
+        connection: &Leased,
+        instance: &InstanceId,
+        expected: Position,
+        rows: &Rows,
+    ) -> Result<bool, Fault> {
+        let statement = connection.prepare(AT).await.map_err(Fault::in_doubt)?;
+        let first = expected.saturating_add(1).cast_signed();
+        let parameters: [&(dyn ToSql + Sync); 2] = [&instance.as_str(), &first];
+        let found = connection.client()?.query_opt(&statement, &parameters);
+        let found: Option<Row> = answered(found).await.map_err(Fault::in_doubt)?;
+        let Some(found) = found else { return Ok(false) };
+        if (found.try_get::<_, i64>(0)?, found.try_get::<_, i64>(1)?) != (rows.writer, rows.batch) {
+            return Ok(false);
+        }
+        touch(connection, instance).await.map_err(Fault::in_doubt)?;
+        Ok(true)
+    }
+
+    /// Writes durably and changes nothing. Where there is no journal yet it only asks.
+    pub(super) async fn touch_head(&self) -> Result<(), Fault> {
+        let Some(instance) = self.known_instance().await? else { return Ok(()) };
+        let connection = self.connections.to_write().await?;
+        touch(&connection, instance).await?;
+        connection.done();
+        Ok(())
+    }
+}
+
+async fn touch(connection: &Leased, instance: &InstanceId) -> Result<(), Fault> {
+    let statement = connection.prepare(TOUCH).await?;
+    answered(connection.client()?.execute(&statement, &[&instance.as_str()])).await.map(drop)
+}
+
+/// An append's outcome as the committer takes it.
+pub(super) fn answer(
+    node: &Node,
+    outcome: Result<Appended, Fault>,
+) -> Result<Position, AppendError> {
+    let named = |cause: String| format!("{}: {cause}", node.server);
+    match outcome {
+        Ok(Some(last)) => Ok(last),
+        Ok(None) => Err(AppendError::Behind),
+        Err(Fault::Refused(cause)) => Err(AppendError::Unavailable(named(cause))),
+        Err(Fault::Lost(cause)) => Err(AppendError::InDoubt(named(cause))),
+        Err(Fault::Told(fault)) => Err(AppendError::Unavailable(fault.to_string())),
+    }
+}

@@ -1,0 +1,159 @@
+//! The head, held: a transaction that has the lock of its row.
+//!
+//! A hold ends by itself: the server ends the session that does nothing, for this process may be frozen or
+//! cut off. Here nothing is appended when its time is up. Little is done under the lock: whoever is far
+//! behind reads on before it queues.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::join;
+use tokio_postgres::types::ToSql;
+
+use super::append::{self, APPEND, Appended, Rows};
+use super::connection::Leased;
+use super::fault::{Fault, answered};
+use super::read::{AFTER, PAGE};
+use super::{Node, PostgresJournal};
+use crate::event::Recorded;
+use crate::journal::{AppendError, Batch, BoxFuture, HOLD_LIMIT, Held, Position};
+
+const LOCK: &str = "SELECT position FROM portcullis.journal WHERE instance = $1 FOR UPDATE";
+
+/// What a hold has when it begins.
+pub(super) struct Locked {
+    connection: Leased,
+    since: Instant,
+    head: Position,
+    events: Vec<Recorded>,
+}
+
+impl Node {
+    pub(super) async fn hold(&self, after: Position) -> Result<Locked, Fault> {
+        let Some(instance) = self.known_instance().await? else { return Err(self.missing()) };
+        let mut events = Vec::new();
+        loop {
+            let read = events.last().map_or(after, |event: &Recorded| event.position);
+            let connection = self.connections.to_write().await?;
+            let statement = connection.prepare(LOCK).await?;
+            // Not under the lock.
+            connection.prepare(AFTER).await?;
+            connection.prepare(APPEND).await?;
+            let name = instance.as_str();
+            let parameters: [&(dyn ToSql + Sync); 1] = [&name];
+            let client = connection.client()?;
+            // Sent one after the other without waiting; each sees what was committed when it begins.
+            let begun = answered(client.batch_execute("BEGIN"));
+            let locked = answered(client.query_opt(&statement, &parameters));
+            let page = self.read_page(&connection, instance, read, PAGE);
+            let (begun, (locked, page)) = join(begun, join(locked, page)).await;
+            begun?;
+            let Some(head) = locked? else { return Err(self.missing()) };
+            let head = head.try_get::<_, i64>(0)?.cast_unsigned();
+            self.saw(after, head)?;
+            let page = page?;
+            let all = page.len() < PAGE;
+            events.extend(page);
+            if all {
+                return Ok(Locked { connection, since: Instant::now(), head, events });
+            }
+            // So much that others would wait: let go, and read on first.
+            roll_back(connection).await;
+            let read = events.last().map_or(after, |event: &Recorded| event.position);
+            events.extend(self.read_after(read, usize::MAX).await?);
+        }
+    }
+}
+
+/// The head of the journal, held until it is dropped or its time is up.
+pub(super) struct HeldHead<'j> {
+    journal: &'j PostgresJournal,
+    /// Absent once the hold has ended.
+    connection: Option<Leased>,
+    since: Instant,
+    head: Position,
+    events: Vec<Recorded>,
+}
+
+impl<'j> HeldHead<'j> {
+    pub(super) fn new(journal: &'j PostgresJournal, locked: Locked) -> Self {
+        let Locked { connection, since, head, events } = locked;
+        Self { journal, connection: Some(connection), since, head, events }
+    }
+}
+
+impl Held for HeldHead<'_> {
+    fn events(&self) -> &[Recorded] {
+        &self.events
+    }
+
+    fn append<'a>(
+        mut self: Box<Self>,
+        batch: &'a Batch,
+    ) -> BoxFuture<'a, Result<Position, AppendError>>
+    where
+        Self: 'a,
+    {
+        let (rows, node) = (Rows::of(batch), Arc::clone(&self.journal.node));
+        let (connection, head, since) = (self.connection.take(), self.head, self.since);
+        Box::pin(async move {
+            let appended = self.journal.thread.run(async move {
+                match connection {
+                    Some(connection) if since.elapsed() < HOLD_LIMIT => {
+                        append_held(&node, connection, head, &rows).await
+                    }
+                    _ => Err(Fault::Refused(format!("the hold has ended after {HOLD_LIMIT:?}"))),
+                }
+            });
+            append::answer(&self.journal.node, appended.await)
+        })
+    }
+}
+
+/// Appends and commits in one round trip.
+async fn append_held(
+    node: &Node,
+    connection: Leased,
+    head: Position,
+    rows: &Rows,
+) -> Result<Appended, Fault> {
+    let Some(instance) = node.known_instance().await? else { return Err(node.missing()) };
+    let statement = connection.prepare(APPEND).await?;
+    let client = connection.client()?;
+    if client.is_closed() {
+        return Err(Fault::Refused(String::from("the hold has ended: the connection is closed")));
+    }
+    let (name, expected) = (instance.as_str(), head.cast_signed());
+    let place: [&(dyn ToSql + Sync); 2] = [&name, &expected];
+    let parameters = [&place[..], &rows.columns()[..]].concat();
+    let moved = answered(client.query_opt(&statement, &parameters));
+    let (moved, committed) = join(moved, answered(client.batch_execute("COMMIT"))).await;
+    // After an error of the server's to the first, the second has rolled back.
+    let moved = moved?;
+    committed?;
+    connection.done();
+    if moved.is_none() {
+        return Ok(None);
+    }
+    let last = rows.last(head);
+    node.saw(0, last)?;
+    Ok(Some(last))
+}
+
+async fn roll_back(connection: Leased) {
+    let rolled_back = match connection.client() {
+        Ok(client) => answered(client.batch_execute("ROLLBACK")).await,
+        Err(closed) => Err(closed),
+    };
+    if rolled_back.is_ok() {
+        connection.done();
+    }
+}
+
+impl Drop for HeldHead<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.journal.thread.handle.spawn(roll_back(connection));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Reading: events, the head, and whose journal it is.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::Node;
+use super::connection::Leased;
+use super::fault::{Fault, answered};
+use super::server::foreign;
+use crate::event::Recorded;
+use crate::id::InstanceId;
+use crate::journal::row::{Columns, Found};
+use crate::journal::{JournalError, Position};
+
+/// How many events to ask for at a time: so few that each answer comes soon.
+pub(super) const PAGE: usize = 4096;
+
+/// The head, what was pruned and the events, all of one moment.
+pub(super) const AFTER: &str = "
+    SELECT it.position, it.pruned, event.position, at, actor, type, aggregate, id, org, sequence,
+           payload, writer, batch, crc
+    FROM portcullis.journal AS it LEFT JOIN LATERAL (
+        SELECT * FROM portcullis.event
+        WHERE event.instance = $1 AND event.position > $2 ORDER BY event.position LIMIT $3
+    ) AS event ON true
+    WHERE it.instance = $1 ORDER BY event.position";
+
+const HEAD: &str = "SELECT position FROM portcullis.journal WHERE instance = $1";
+
+const INSTANCES: &str = "SELECT instance FROM portcullis.journal ORDER BY instance LIMIT 4";
+
+impl Node {
+    pub(super) async fn read_after(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, Fault> {
+        let mut events = Vec::new();
+        let Some(instance) = self.known_instance().await? else { return Ok(events) };
+        loop {
+            let after = events.last().map_or(after, |event: &Recorded| event.position);
+            let page = limit.saturating_sub(events.len()).min(PAGE);
+            let connection = self.connections.to_read().await?;
+            let read = self.read_page(&connection, instance, after, page).await?;
+            connection.done();
+            let all = read.len() < page || events.len().saturating_add(read.len()) >= limit;
+            events.extend(read);
+            if all {
+                return Ok(events);
+            }
+        }
+    }
+
+    pub(super) async fn read_page(
+        &self,
+        connection: &Leased,
+        instance: &InstanceId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, Fault> {
+        let known = self.known_head();
+        let statement = connection.prepare(AFTER).await?;
+        let (from, most) = (after.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let parameters: [&(dyn ToSql + Sync); 3] = [&instance.as_str(), &from, &most];
+        let rows = answered(connection.client()?.query(&statement, &parameters)).await?;
+        let found = found(&rows, after, limit)?;
+        self.saw(known, found.head)?;
+        found.events(&self.server, after).map_err(Fault::Told)
+    }
+
+    pub(super) async fn head(&self) -> Result<Position, Fault> {
+        let known = self.known_head();
+        let Some(instance) = self.known_instance().await? else { return Ok(0) };
+        let connection = self.connections.to_write().await?;
+        let head = head(&connection, instance).await?.unwrap_or(0);
+        connection.done();
+        self.saw(known, head)?;
+        Ok(head)
+    }
+
+    /// The instance, if an engine has written.
+    pub(super) async fn founded_instance(&self) -> Result<InstanceId, Fault> {
+        let known = self.known_instance().await?.cloned();
+        match known {
+            Some(instance) if self.head().await? > 0 => Ok(instance),
+            _ => Err(self.missing()),
+        }
+    }
+
+    pub(super) fn missing(&self) -> Fault {
+        Fault::Told(JournalError::Missing {
+            journal: self.server.to_string(),
+            cause: String::from("no engine has written to it yet"),
+        })
+    }
+
+    /// The only instance that the database has a journal of, if it has one.
+    pub(super) async fn only_instance(&self) -> Result<Option<InstanceId>, Fault> {
+        let connection = self.connections.to_read().await?;
+        let rows = answered(connection.client()?.query(INSTANCES, &[])).await?;
+        connection.done();
+        let names = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+        match &names[..] {
+            [] => Ok(None),
+            [name] => match InstanceId::try_from(name.as_str()) {
+                Ok(instance) => Ok(Some(instance)),
+                Err(error) => Err(Fault::Told(foreign(&self.server, error.to_string()))),
+            },
+            several => {
+                let cause = format!(
+                    "it has the journals of several instances ({}): connect to one of them by name",
+                    several.join(", ")
+                );
+                Err(Fault::Told(foreign(&self.server, cause)))
+            }
+        }
+    }
+}
+
+pub(super) async fn head(
+    connection: &Leased,
+    instance: &InstanceId,
+) -> Result<Option<Position>, Fault> {
+    let statement = connection.prepare(HEAD).await?;
+    let row = answered(connection.client()?.query_opt(&statement, &[&instance.as_str()])).await?;
+    Ok(row.map(|row| row.try_get::<_, i64>(0)).transpose()?.map(i64::cast_unsigned))
+}
+
+/// What the rows of [`AFTER`] say.
+fn found(rows: &[Row], after: Position, limit: usize) -> Result<Found, Fault> {
+    let Some(first) = rows.first() else { return Ok(Found::nothing(after)) };
+    let mut found = Found {
+        rows: Vec::with_capacity(rows.len()),
+        head: first.try_get::<_, i64>(0)?.cast_unsigned(),
+        pruned: first.try_get::<_, i64>(1)?.cast_unsigned(),
+        all: true,
+    };
+    for row in rows {
+        // Where there are no events there is one row without.
+        let Some(position) = row.try_get(2)? else { continue };
+        let columns = Columns {
+            position,
+            at: row.try_get(3)?,
+            actor: row.try_get(4)?,
+            type_name: row.try_get(5)?,
+            aggregate: row.try_get(6)?,
+            id: row.try_get(7)?,
+            org: row.try_get(8)?,
+            sequence: row.try_get(9)?,
+            payload: row.try_get(10)?,
+            writer: row.try_get(11)?,
+            batch: row.try_get(12)?,
+        };
+        found.rows.push((columns, row.try_get(13)?));
+    }
+    found.all = found.rows.len() < limit;
+    Ok(found)
+}

@@ -1,0 +1,170 @@
+//! An event as a row of a table, in whichever database: texts and numbers, and a checksum over them.
+
+use std::fmt::Display;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use super::{Batch, CheckpointPart, JournalError, Position};
+use crate::event::{Aggregate, Event, Recorded};
+use crate::id::{Actor, InstanceId, OrgId, UserId};
+
+/// The columns of an event, as they are written and read.
+pub(super) struct Columns {
+    pub(super) position: i64,
+    pub(super) at: String,
+    pub(super) actor: String,
+    pub(super) type_name: String,
+    pub(super) aggregate: String,
+    pub(super) id: String,
+    pub(super) org: Option<String>,
+    pub(super) sequence: i64,
+    pub(super) payload: Option<String>,
+    pub(super) writer: i64,
+    pub(super) batch: i64,
+}
+
+/// What a reading found: rows with their checksums, and what they must fit.
+pub(super) struct Found {
+    pub(super) rows: Vec<(Columns, i64)>,
+    pub(super) head: Position,
+    pub(super) pruned: Position,
+    /// Whether there are no more rows after these.
+    pub(super) all: bool,
+}
+
+impl Found {
+    /// What there is where there is no journal yet.
+    pub(super) fn nothing(after: Position) -> Self {
+        Self { rows: Vec::new(), head: after, pruned: 0, all: true }
+    }
+
+    /// The events, if they are all that should be there.
+    pub(super) fn events(
+        self,
+        journal: &impl Display,
+        after: Position,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        let corrupt = |position, cause: String| {
+            Err(JournalError::Corrupt { journal: journal.to_string(), position, cause })
+        };
+        if after < self.pruned {
+            return Err(JournalError::Pruned { oldest: self.pruned.saturating_add(1) });
+        }
+        let mut events = Vec::with_capacity(self.rows.len());
+        let mut expected = after;
+        for (columns, sum) in self.rows {
+            expected = expected.saturating_add(1);
+            let position = columns.position.cast_unsigned();
+            if position != expected {
+                let cause = format!("the event is missing; the next one there is {position}");
+                return corrupt(expected, cause);
+            }
+            if columns.sum() != sum {
+                let cause = "the event is not what was written: its checksum differs";
+                return corrupt(position, String::from(cause));
+            }
+            match columns.recorded() {
+                Ok(recorded) => events.push(recorded),
+                Err(cause) => return corrupt(position, cause),
+            }
+        }
+        if self.all && expected < self.head {
+            let cause = format!("the events up to {} are missing", self.head);
+            return corrupt(expected.saturating_add(1), cause);
+        }
+        Ok(events)
+    }
+}
+
+impl Columns {
+    pub(super) fn of(recorded: &Recorded, batch: &Batch) -> Self {
+        let (aggregate, id, org) = match &recorded.aggregate {
+            Aggregate::Instance(instance) => ("instance", instance.to_string(), None),
+            Aggregate::Org(org) => ("org", org.to_string(), None),
+            Aggregate::User { org, user } => ("user", user.to_string(), Some(org.to_string())),
+        };
+        Self {
+            position: recorded.position.cast_signed(),
+            at: time_text(recorded.at),
+            actor: recorded.actor.to_string(),
+            type_name: String::from(recorded.event.type_name()),
+            aggregate: String::from(aggregate),
+            id,
+            org,
+            sequence: recorded.sequence.cast_signed(),
+            payload: recorded.event.payload(),
+            writer: batch.writer.cast_signed(),
+            batch: batch.number.cast_signed(),
+        }
+    }
+
+    /// A checksum of the whole row. An absent text is not an empty one.
+    pub(super) fn sum(&self) -> i64 {
+        let mut hasher = crc32fast::Hasher::new();
+        for number in [self.position, self.sequence, self.writer, self.batch] {
+            hasher.update(&number.to_le_bytes());
+        }
+        let texts = [&self.at, &self.actor, &self.type_name, &self.aggregate, &self.id];
+        for text in texts.into_iter().map(Some).chain([self.org.as_ref(), self.payload.as_ref()]) {
+            hasher.update(&[u8::from(text.is_some())]);
+            hasher.update(text.map_or("", String::as_str).as_bytes());
+            hasher.update(&[0xff]);
+        }
+        i64::from(hasher.finalize())
+    }
+
+    fn recorded(self) -> Result<Recorded, String> {
+        let text = |error: crate::InvalidId| error.to_string();
+        let aggregate = match (self.aggregate.as_str(), self.org) {
+            ("instance", None) => Aggregate::Instance(InstanceId::try_from(self.id).map_err(text)?),
+            ("org", None) => Aggregate::Org(OrgId::try_from(self.id).map_err(text)?),
+            ("user", Some(org)) => Aggregate::User {
+                org: OrgId::try_from(org).map_err(text)?,
+                user: UserId::try_from(self.id).map_err(text)?,
+            },
+            (other, _) => {
+                return Err(format!("`{other}` is no aggregate, or lacks its organization"));
+            }
+        };
+        let event = Event::from_stored(&self.type_name, self.payload.as_deref())?;
+        let wrong = |error: jiff::Error| format!("at: {error}");
+        let at: Timestamp = self.at.parse().map_err(wrong)?;
+        Ok(Recorded {
+            position: self.position.cast_unsigned(),
+            sequence: self.sequence.cast_unsigned(),
+            at: SystemTime::try_from(at).map_err(wrong)?,
+            actor: Actor::try_from(self.actor).map_err(text)?,
+            aggregate,
+            event,
+        })
+    }
+}
+
+/// A checksum of a part of a checkpoint.
+pub(super) fn sum_of_part(part: &CheckpointPart) -> i64 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&part.number.to_le_bytes());
+    hasher.update(&part.position.to_le_bytes());
+    hasher.update(&part.state);
+    i64::from(hasher.finalize())
+}
+
+/// The first event's aggregate tells the instance.
+pub(super) fn founded(batch: &Batch) -> Option<&InstanceId> {
+    match batch.events.first().map(|event| &event.aggregate) {
+        Some(Aggregate::Instance(instance)) => Some(instance),
+        _ => None,
+    }
+}
+
+/// A time as text, in UTC and of one width, so that texts compare as times do. One outside of the
+/// years that can be written becomes the nearest that can.
+pub(super) fn time_text(at: SystemTime) -> String {
+    let time = Timestamp::try_from(at).unwrap_or(if at < SystemTime::UNIX_EPOCH {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    });
+    format!("{time:.9}")
+}
