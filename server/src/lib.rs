@@ -55,7 +55,6 @@ pub struct Options {
 ///
 /// A service that ends gracefully while events are followed makes the [`Api`] itself, passes it to
 /// [`wire::router`], and calls [`Api::end_streams`] first.
-#[must_use]
 pub fn router(
     engine: Arc<DurableEngine>,
     directory: Arc<dyn Directory>,

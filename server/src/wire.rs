@@ -29,6 +29,7 @@ mod transport;
 mod visit;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -38,14 +39,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
-use axum::middleware;
+use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use futures_util::FutureExt;
-use http::{Extensions, HeaderMap, Method, Request};
+use http::{Extensions, HeaderMap, Method, Request, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::{ServiceExt, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http::cors::CorsLayer;
 
 use crate::api::error::{ApiError, Code};
 use crate::api::rates::Rates;
@@ -56,6 +56,9 @@ use guard::Guard;
 pub(crate) use transport::Transport;
 pub use visit::ClientAddress;
 use visit::Visit;
+
+/// Where the calls are described for programs.
+const DOCUMENT: &str = "/openapi.json";
 
 /// What every transport holds to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,27 +104,40 @@ pub fn router(api: Api, options: Options) -> Router {
 }
 
 fn router_of(api: Api, options: Options, calls: &'static [Call]) -> Router {
-    let wire = Arc::new(Wire::new(api, options, calls));
-    // Made once: it changes with the program only.
-    let document = Bytes::from(openapi::document(calls).to_string());
-    let others = Router::new()
-        .route("/openapi.json", get(async move || error::json_response(document)))
-        .fallback(dispatch)
-        .with_state(Arc::clone(&wire));
-    // What only browsers ask for costs the others as much as their call does.
-    let browsers = others.clone().layer(headers::cors());
-    let by_caller = service_fn(move |request: Request<Body>| {
-        let is_browser = request.headers().contains_key(http::header::ORIGIN);
-        if is_browser { browsers.clone() } else { others.clone() }.oneshot(request)
-    });
-    Router::new()
-        .fallback_service(by_caller)
-        .layer(middleware::from_fn_with_state(Arc::clone(&wire), headers::around))
-        // The guard has the limit that holds.
-        .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(Guard::new(&options), guard::guard))
-        .layer(middleware::from_fn_with_state(Arc::clone(&wire), visit::count))
-        .with_state(wire)
+    Router::new().fallback(enter).with_state(Arc::new(Wire::new(api, options, calls)))
+}
+
+/// The way of every request: who comes too often is sent away, the others are held to the limits. Plain
+/// functions and no layers, each of which would cost as much as a small call does.
+async fn enter(State(wire): State<Arc<Wire>>, mut request: Request<Body>) -> Response {
+    let _counted = match visit::count(&wire, &mut request) {
+        Ok(counted) => counted,
+        Err(refusal) => return refusal,
+    };
+    let inner = Arc::clone(&wire);
+    wire.guard.hold(request, |request| answer(inner, request)).await
+}
+
+async fn answer(wire: Arc<Wire>, request: Request<Body>) -> Response {
+    let headers = request.headers();
+    // What only browsers ask for costs the others as much as their call does. The layer would take any
+    // OPTIONS for a browser's.
+    let is_plain_options = request.method() == Method::OPTIONS
+        && !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if is_plain_options {
+        rest::options(&wire, &request)
+    } else if headers.contains_key(header::ORIGIN) {
+        let inner =
+            service_fn(|request| dispatch(Arc::clone(&wire), request).map(Ok::<_, Infallible>));
+        match wire.cors.layer(inner).oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    } else {
+        dispatch(wire, request).await
+    };
+    headers::forbid_keeping(&mut response);
+    response
 }
 
 /// The name of the call that a request makes, of a fixed set of names: its path in gRPC, or the pattern
@@ -134,7 +150,7 @@ pub fn route_name(verb: &Method, path: &str) -> Option<&'static str> {
 }
 
 /// Chooses the transport of a request.
-async fn dispatch(State(wire): State<Arc<Wire>>, request: Request<Body>) -> Response {
+async fn dispatch(wire: Arc<Wire>, request: Request<Body>) -> Response {
     let content_type = headers::content_type(request.headers());
     if request.method() == Method::POST {
         if content_type.starts_with("application/grpc-web") {
@@ -144,7 +160,11 @@ async fn dispatch(State(wire): State<Arc<Wire>>, request: Request<Body>) -> Resp
             return grpc::serve(wire, request).await;
         }
     }
-    match wire.rpc(request.uri().path()) {
+    let path = request.uri().path();
+    if path == DOCUMENT {
+        return rest::document(&wire, request.method());
+    }
+    match wire.rpc(path) {
         Some(route) => connect::serve(&wire, route, request).await,
         None => rest::serve(&wire, request).await,
     }
@@ -155,6 +175,10 @@ async fn dispatch(State(wire): State<Arc<Wire>>, request: Request<Body>) -> Resp
 struct Wire {
     api: Arc<Api>,
     options: Options,
+    guard: Guard,
+    cors: CorsLayer,
+    /// Made once: it changes with the program only.
+    document: Bytes,
     /// A place for each call that may run.
     places: Arc<Semaphore>,
     routes: Vec<Route>,
@@ -172,7 +196,17 @@ impl Wire {
         let api = Arc::new(api.limited(rates));
         let places = options.max_requests.min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(places));
-        Self { api, options, places, routes, rpcs, reflection: grpc::reflection() }
+        Self {
+            api,
+            guard: Guard::new(&options),
+            options,
+            cors: headers::cors(),
+            document: openapi::document(calls).to_string().into(),
+            places,
+            routes,
+            rpcs,
+            reflection: grpc::reflection(),
+        }
     }
 
     /// The call of a gRPC path.
@@ -266,9 +300,9 @@ fn meta(headers: &HeaderMap, extensions: &Extensions) -> Meta {
     let Visit { client, is_excused } = extensions.get().cloned().unwrap_or_default();
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Meta {
-        authorization: headers.get_all(http::header::AUTHORIZATION).iter().map(text).collect(),
+        authorization: headers.get_all(header::AUTHORIZATION).iter().map(text).collect(),
         org: headers.get("x-zitadel-orgid").map(text).filter(|org| !org.is_empty()),
-        user_agent: headers.get(http::header::USER_AGENT).map(text),
+        user_agent: headers.get(header::USER_AGENT).map(text),
         last_event_id: headers.get("last-event-id").map(text),
         client,
         is_excused,

@@ -6,11 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
-use http::StatusCode;
+use http::{Request, StatusCode};
 use http_body::Body as _;
 use tokio::sync::oneshot;
 
@@ -38,7 +36,10 @@ impl Guard {
     }
 
     /// Has the body of a request held to the limits. `None` if there is no room for it.
-    fn limit(&self, request: Request) -> Option<(Request, Arc<Reading>, oneshot::Receiver<()>)> {
+    fn limit(
+        &self,
+        request: Request<Body>,
+    ) -> Option<(Request<Body>, Arc<Reading>, oneshot::Receiver<()>)> {
         let (share, stopped) = self.buffer.admit(head(&request))?;
         let reading = Arc::new(Reading { share, is_too_large: AtomicBool::new(false) });
         let body = |inner| Limited { inner, left: self.body, reading: Arc::clone(&reading) };
@@ -46,40 +47,46 @@ impl Guard {
     }
 }
 
-/// Holds a request to the limits, until there is the head of its answer; its panic becomes an answer.
-pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let transport = Transport::of(&request);
-    // What says its size need not be read to be refused.
-    if request.body().size_hint().lower() > guard.body {
-        return too_large(transport);
-    }
-    let (request, reading, stopped) = if request.body().is_end_stream() {
-        (request, None, None)
-    } else {
-        let Some((request, reading, stopped)) = guard.limit(request) else {
-            return no_room(transport);
-        };
-        (request, Some(reading), Some(stopped))
-    };
-    // A handler shares nothing with others but the engine, which is sound after any panic.
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let answer = tokio::select! {
-        biased;
-        () = told(stopped) => return no_room(transport),
-        answer = tokio::time::timeout(guard.time, answer) => answer,
-    };
-    let is_too_large = |reading: &Arc<Reading>| reading.is_too_large.load(Ordering::Relaxed);
-    match answer {
-        Ok(Ok(_)) if reading.as_ref().is_some_and(is_too_large) => too_large(transport),
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => {
-            let error = ApiError::plain(Code::Internal, "the server failed on this request");
-            error::of(transport, &error)
+impl Guard {
+    /// Holds a request to the limits, until there is the head of its answer; its panic becomes an answer.
+    pub(super) async fn hold<F: Future<Output = Response>>(
+        &self,
+        request: Request<Body>,
+        next: impl FnOnce(Request<Body>) -> F,
+    ) -> Response {
+        let transport = Transport::of(&request);
+        // What says its size need not be read to be refused.
+        if request.body().size_hint().lower() > self.body {
+            return too_large(transport);
         }
-        Err(_) => {
-            Limit::Time.refused();
-            let error = ApiError::plain(Code::DeadlineExceeded, "the request took too long");
-            error::of(transport, &error)
+        let (request, reading, stopped) = if request.body().is_end_stream() {
+            (request, None, None)
+        } else {
+            let Some((request, reading, stopped)) = self.limit(request) else {
+                return no_room(transport);
+            };
+            (request, Some(reading), Some(stopped))
+        };
+        // A handler shares nothing with others but the engine, which is sound after any panic.
+        let answer = AssertUnwindSafe(next(request)).catch_unwind();
+        let answer = tokio::select! {
+            biased;
+            () = told(stopped) => return no_room(transport),
+            answer = tokio::time::timeout(self.time, answer) => answer,
+        };
+        let is_too_large = |reading: &Arc<Reading>| reading.is_too_large.load(Ordering::Relaxed);
+        match answer {
+            Ok(Ok(_)) if reading.as_ref().is_some_and(is_too_large) => too_large(transport),
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => {
+                let error = ApiError::plain(Code::Internal, "the server failed on this request");
+                error::of(transport, &error)
+            }
+            Err(_) => {
+                Limit::Time.refused();
+                let error = ApiError::plain(Code::DeadlineExceeded, "the request took too long");
+                error::of(transport, &error)
+            }
         }
     }
 }
@@ -111,7 +118,7 @@ fn no_room(transport: Transport) -> Response {
 }
 
 /// About as many bytes as the head of a request takes.
-fn head(request: &Request) -> usize {
+fn head(request: &Request<Body>) -> usize {
     const ENTRY: usize = 64;
     let bytes = request.headers().iter().fold(0_usize, |bytes, (name, value)| {
         bytes.saturating_add(ENTRY).saturating_add(name.as_str().len()).saturating_add(value.len())
@@ -125,12 +132,16 @@ mod tests {
 
     use axum::Router;
     use axum::body::to_bytes;
-    use axum::extract::Request;
-    use axum::middleware::from_fn_with_state;
+    use axum::extract::State;
+    use axum::middleware::{Next, from_fn_with_state};
     use axum::routing::post;
     use tower::ServiceExt;
 
     use super::*;
+
+    async fn hold(State(guard): State<Guard>, request: Request<Body>, next: Next) -> Response {
+        guard.hold(request, |request| next.run(request)).await
+    }
 
     fn app() -> Router {
         async fn fails() {
@@ -143,7 +154,7 @@ mod tests {
             .route("/hangs", post(std::future::pending::<()>))
             .route("/reads", post(async |body: String| body))
             .route("/ignores", post(async |body: Body| drop(to_bytes(body, 99).await)))
-            .layer(from_fn_with_state(guard, super::guard))
+            .layer(from_fn_with_state(guard, hold))
     }
 
     async fn call(path: &str, kind: &str, body: Body) -> (u16, Option<String>, String) {

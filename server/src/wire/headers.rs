@@ -1,19 +1,14 @@
 //! Headers that every transport has: who may call from where, for how long, and that nothing is kept.
 
-use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::middleware::Next;
 use axum::response::Response;
+use http::Method;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-
-use super::{Wire, rest};
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -58,26 +53,30 @@ pub(super) fn cors() -> CorsLayer {
         .max_age(Duration::from_mins(10))
 }
 
-/// Outermost: answers OPTIONS that are no browser's, which the layer of CORS would take for one, and
-/// forbids caches to keep an answer.
-pub(super) async fn around(
-    State(wire): State<Arc<Wire>>,
-    request: Request<Body>,
-    next: Next,
-) -> Response {
-    let is_plain_options = request.method() == Method::OPTIONS
-        && !request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response =
-        if is_plain_options { rest::options(&wire, &request) } else { next.run(request).await };
+/// Forbids caches to keep an answer.
+pub(super) fn forbid_keeping(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-    if let Ok(now) = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now())
-        && let Ok(now) = HeaderValue::try_from(now)
-    {
+    if let Some(now) = now() {
         headers.insert(header::EXPIRES, now);
     }
-    response
+}
+
+/// The time as headers have it, written once a second.
+fn now() -> Option<HeaderValue> {
+    static WRITTEN: Mutex<Option<(i64, HeaderValue)>> = Mutex::new(None);
+    let now = Timestamp::now();
+    let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((second, text)) = &*written
+        && *second == now.as_second()
+    {
+        return Some(text.clone());
+    }
+    let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?;
+    let text = HeaderValue::try_from(text).ok()?;
+    *written = Some((now.as_second(), text.clone()));
+    Some(text)
 }
 
 /// The content type without its parameters, in lower case.

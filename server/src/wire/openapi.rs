@@ -37,7 +37,7 @@ pub(super) fn document(calls: &'static [Call]) -> Value {
     })
 }
 
-/// Streams are not: OpenAPI 3.1 has no words for server-sent events, and a program that goes through the
+/// Streams are not: `OpenAPI` 3.1 has no words for server-sent events, and a program that goes through the
 /// document would wait for the end of one.
 fn is_described(call: &Call) -> bool {
     matches!(call.run, Run::Unary(_))

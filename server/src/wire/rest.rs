@@ -40,6 +40,19 @@ pub(super) fn options(wire: &Wire, request: &Request<Body>) -> Response {
     response
 }
 
+/// Answers with the description of all calls.
+pub(super) fn document(wire: &Wire, verb: &Method) -> Response {
+    if [Method::GET, Method::HEAD].contains(verb) {
+        return error::json_response(wire.document.clone());
+    }
+    not_allowed(String::from("GET, HEAD, OPTIONS")).response()
+}
+
+fn not_allowed(allowed: String) -> Refusal {
+    let error = ApiError::plain(Code::Unimplemented, "Method Not Allowed");
+    Refusal { error, status: Some(StatusCode::METHOD_NOT_ALLOWED), allowed: Some(allowed) }
+}
+
 /// A call that a path and a method chose.
 struct Found<'a> {
     route: &'a Route,
@@ -57,8 +70,7 @@ fn find<'a>(wire: &'a Wire, verb: &Method, path: &'a str) -> Result<Found<'a>, R
     if allowed.is_empty() {
         return Err(ApiError::plain(Code::NotFound, "Not Found").into());
     }
-    let error = ApiError::plain(Code::Unimplemented, "Method Not Allowed");
-    Err(Refusal { error, status: Some(StatusCode::METHOD_NOT_ALLOWED), allowed: Some(allowed) })
+    Err(not_allowed(allowed))
 }
 
 /// Whether a path is that of a call.

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::middleware::Next;
 use axum::response::Response;
 use http::Request;
 
@@ -29,26 +27,25 @@ pub(super) struct Visit {
     pub(super) is_excused: Arc<AtomicBool>,
 }
 
-/// Refuses who comes too often, and counts the others.
-pub(super) async fn count(
-    State(wire): State<Arc<Wire>>,
-    mut request: Request<Body>,
-    next: Next,
-) -> Response {
-    let rates = &wire.api.rates;
+/// Refuses who comes too often, and counts the others once the request is over.
+#[expect(clippy::result_large_err, reason = "the answer of one who is refused is made once")]
+pub(super) fn count<'w>(
+    wire: &'w Wire,
+    request: &mut Request<Body>,
+) -> Result<Counted<'w>, Response> {
+    let rates = &*wire.api.rates;
     let client = request.extensions().get().map(|&ClientAddress(client)| client);
     if let Some(Err(wait)) = client.map(|client| rates.look(client)) {
         Limit::AddressRate.refused();
-        return error::of(Transport::of(&request), &ApiError::too_often(wait));
+        return Err(error::of(Transport::of(request), &ApiError::too_often(wait)));
     }
     let visit = Visit { client, ..Visit::default() };
     request.extensions_mut().insert(visit.clone());
-    let _counted = Counted { rates, visit };
-    next.run(request).await
+    Ok(Counted { rates, visit })
 }
 
 /// Counts when it is dropped, and so also a request whose client went away.
-struct Counted<'a> {
+pub(super) struct Counted<'a> {
     rates: &'a Rates,
     visit: Visit,
 }
