@@ -39,7 +39,7 @@ pub trait Directory: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Option<Standing>, JournalError>> {
         Box::pin(async move {
             let user = self.user(user).await?;
-            Ok(user.map(|User { org, is_active, .. }| Standing { org, is_active }))
+            Ok(user.map(Standing::from))
         })
     }
 
@@ -110,6 +110,14 @@ pub struct Standing {
     pub org: OrgId,
     /// Whether the user is active.
     pub is_active: bool,
+    /// Whether the user is a person; programs bring tokens and make no attempts.
+    pub is_human: bool,
+}
+
+impl From<User> for Standing {
+    fn from(User { org, is_active, kind, .. }: User) -> Self {
+        Self { org, is_active, is_human: matches!(kind, UserKind::Human { .. }) }
+    }
 }
 
 /// A user as the directory knows it.

@@ -5,6 +5,7 @@
 //! told, and every refusal leaves the same `public_answer` behind where the policy hides failures.
 
 mod answer;
+mod gate;
 mod id;
 mod table;
 
@@ -12,20 +13,19 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use metrics::counter;
-use portcullis::durable::{Admission, Attempt};
-use portcullis::{
-    AttemptInfo, Factor, LockError, LockoutPolicy, OrgId, PublicAnswer, UserId, WriteError,
-};
+use portcullis::durable::Attempt;
+use portcullis::{AttemptInfo, LockError, OrgId, PublicAnswer, UserId, Verdict, WriteError};
 
 use super::auth::{Auth, unavailable};
 use super::error::{ApiError, Code};
 use super::roles::Permission::{AttemptWrite, ClientWrite, UserRead};
 use super::{Api, Meta, Settings};
-use crate::directory::{DirectoryError, Standing, UserKind};
+use crate::directory::Standing;
 use crate::proto::portcullis::v1 as proto;
 use answer::{factor_of, outcome_of};
+use gate::{Gate, Stands, admit, hidden_unless_shown, stands};
 use id::{AttemptId, Node};
-use table::{Attempts, Found, Open, Settled};
+use table::{Attempts, End, Found, Open, Settled};
 
 pub(super) use answer::{factor_message, lock_message};
 pub use id::NodeName;
@@ -44,12 +44,6 @@ impl Held {
     pub(super) fn in_flight(&self) -> usize {
         self.0.in_flight()
     }
-}
-
-/// What an attempt meets before its check.
-enum Gate {
-    Admitted(Attempt<'static>),
-    Shut(proto::begin_attempt_response::Admission, PublicAnswer),
 }
 
 /// Begins an attempt.
@@ -114,28 +108,50 @@ pub async fn settle_attempt(
             settled.map(|settled| may(&settled.org).map(|()| settled)).transpose()?
         }
         Found::Open(Open { attempt, org }, turn) => {
-            let verdict = match outcome {
-                Outcome::Cancelled => {
-                    attempt.cancel();
-                    None
-                }
-                Outcome::Success => Some(attempt.succeed().await.map_err(unavailable)?),
-                Outcome::Failure => Some(attempt.fail().await.map_err(unavailable)?),
-            };
+            let end = end(api, attempt, &org, outcome).await?;
             let policy = api.engine.resolve(&org).policy;
-            let public = match &verdict {
-                Some(verdict) => verdict.public(&policy),
-                None => hidden_unless_shown(PublicAnswer::TryAgain, &policy),
+            let public = match &end {
+                End::Verdict(verdict) => verdict.public(&policy),
+                End::Cancelled => hidden_unless_shown(PublicAnswer::TryAgain, &policy),
+                End::Inactive => hidden_unless_shown(PublicAnswer::Locked, &policy),
             };
-            let settled = Settled { org, verdict, public };
+            let settled = Settled { org, end, public };
             turn.end(settled.clone());
             Some(settled)
         }
     };
     let response = answer::settled(settled.as_ref());
-    counter!("portcullis_verdicts_total", "verdict" => answer::verdict_name(&response))
-        .increment(1);
+    count_verdict(&response);
     Ok(response)
+}
+
+fn count_verdict(response: &proto::SettleAttemptResponse) {
+    counter!("portcullis_verdicts_total", "verdict" => answer::verdict_name(response)).increment(1);
+}
+
+/// Ends an attempt: what the directory says now goes before the engine's verdict, as at its begin.
+async fn end(
+    api: &Api,
+    attempt: Attempt<'static>,
+    org: &OrgId,
+    outcome: Outcome,
+) -> Result<End, ApiError> {
+    if outcome == Outcome::Cancelled {
+        attempt.cancel();
+        return Ok(End::Cancelled);
+    }
+    match stands(api, org, attempt.user()).await? {
+        Stands::Well => {}
+        Stands::Inactive => return Ok(End::Inactive),
+        Stands::Unknown | Stands::Elsewhere | Stands::Machine => {
+            return Ok(End::Verdict(Verdict::Superseded));
+        }
+    }
+    let verdict = match outcome {
+        Outcome::Success => attempt.succeed().await,
+        Outcome::Failure | Outcome::Cancelled => attempt.fail().await,
+    };
+    Ok(End::Verdict(verdict.map_err(unavailable)?))
 }
 
 /// Begins and settles an attempt whose check has been run already.
@@ -168,7 +184,9 @@ pub async fn record_attempt(
     let verdict = if is_success { attempt.succeed().await } else { attempt.fail().await };
     let verdict = verdict.map_err(unavailable)?;
     let public = verdict.public(&api.engine.resolve(&org).policy);
-    Ok(answer::recorded(&Settled { org, verdict: Some(verdict), public }))
+    let settled = Settled { org, end: End::Verdict(verdict), public };
+    count_verdict(&answer::settled(Some(&settled)));
+    Ok(answer::recorded(&settled))
 }
 
 /// What is on record of a user, and the policy in force.
@@ -183,7 +201,7 @@ pub async fn get_lock_status(
 ) -> Result<proto::GetLockStatusResponse, ApiError> {
     let auth = api.authenticate(meta).await?;
     let user = user_id(&request.user_id)?;
-    let Standing { org, is_active } = known_user(api, &auth, &user).await?;
+    let Standing { org, is_active, .. } = known_user(api, &auth, &user).await?;
     auth.require_any(&[UserRead, AttemptWrite], &org)?;
     let status = api.engine.status(&user);
     Ok(answer::status(&status, api.engine.resolve(&org), &org, is_active))
@@ -220,72 +238,6 @@ enum Outcome {
     Cancelled,
 }
 
-/// Asks the directory, then the engine.
-async fn admit(
-    api: &Api,
-    auth: &Auth,
-    org: &OrgId,
-    user: &UserId,
-    factor: Factor,
-) -> Result<Gate, ApiError> {
-    use proto::RefusalReason::{Capacity, OrgMismatch, UnknownUser};
-    let policy = api.engine.resolve(org).policy;
-    let refused = |reason| {
-        let open = match reason {
-            // Who exists is not told to anybody.
-            UnknownUser => PublicAnswer::Denied,
-            _ => PublicAnswer::TryAgain,
-        };
-        let public = hidden_unless_shown(open, &policy);
-        Ok(Gate::Shut(answer::refused(reason), public))
-    };
-    match api.directory.standing(user).await.map_err(unavailable)? {
-        None if api.settings.register_on_attempt => register(api, auth, org, user).await?,
-        None => return refused(UnknownUser),
-        Some(Standing { org: of, .. }) if of != *org => return refused(OrgMismatch),
-        Some(Standing { is_active: false, .. }) => {
-            let public = hidden_unless_shown(PublicAnswer::Locked, &policy);
-            return Ok(Gate::Shut(answer::inactive(), public));
-        }
-        Some(_) => {}
-    }
-    let admission = api.engine.begin_owned(org, user, factor);
-    let public = admission.public(&policy);
-    Ok(match admission {
-        Admission::Admitted(attempt) => Gate::Admitted(attempt),
-        Admission::Locked(lock) => Gate::Shut(answer::locked(&lock), public),
-        Admission::Busy => Gate::Shut(answer::busy(), public),
-        Admission::Refused(portcullis::Refusal::OrgMismatch) => return refused(OrgMismatch),
-        Admission::Refused(portcullis::Refusal::Capacity) => return refused(Capacity),
-        Admission::Refused(portcullis::Refusal::Unavailable) => {
-            let text = "the journal is unavailable, try again later";
-            return Err(ApiError::plain(Code::Unavailable, text));
-        }
-    })
-}
-
-/// The directory learns of a user by the first attempt. The names are the ids, for there are no others.
-async fn register(api: &Api, auth: &Auth, org: &OrgId, user: &UserId) -> Result<(), ApiError> {
-    let (actor, directory) = (auth.actor(), &api.directory);
-    let human = UserKind::Human {
-        first_name: String::new(),
-        last_name: String::new(),
-        email: String::new(),
-    };
-    let registered = async {
-        if !directory.has_org(org).await? {
-            directory.register_org(&actor, org, org).await?;
-        }
-        directory.register_user(&actor, org, user, user, human).await
-    };
-    match registered.await {
-        Ok(_) => Ok(()),
-        Err(DirectoryError::Journal(fault)) => Err(unavailable(fault)),
-        // Somebody else has that name, or another request was quicker in another organization.
-        Err(refusal) => Err(ApiError::plain(Code::FailedPrecondition, refusal.to_string())),
-    }
-}
-
 /// The standing of a user; only who may ask about users of the organization at hand is told that there
 /// is none.
 async fn known_user(api: &Api, auth: &Auth, user: &UserId) -> Result<Standing, ApiError> {
@@ -320,10 +272,6 @@ fn info(
     }
     let (user_agent, accept_language) = (filled(user_agent), filled(accept_language));
     Ok(AttemptInfo { remote_ip, user_agent, accept_language, request_id: None })
-}
-
-fn hidden_unless_shown(open: PublicAnswer, policy: &LockoutPolicy) -> PublicAnswer {
-    if policy.show_lockout_failures { open } else { PublicAnswer::Denied }
 }
 
 /// The engine counts the user for another organization than the directory has it in.

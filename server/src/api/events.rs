@@ -175,7 +175,11 @@ impl Subscriber {
                 self.check().await?;
             }
             if self.seen.has(&recorded) {
-                self.send(message(&recorded)).await?;
+                tokio::select! {
+                    biased;
+                    () = &mut ended => return Ok(()),
+                    sent = self.send(message(&recorded)) => sent?,
+                }
             }
         }
     }

@@ -10,6 +10,7 @@
     reason = "helpers of tests may panic as tests may"
 )]
 
+mod attempts;
 mod lists;
 mod permissions;
 mod policies;

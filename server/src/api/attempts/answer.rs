@@ -8,7 +8,7 @@ use portcullis::{
 
 use super::super::error::ApiError;
 use super::super::policies::timestamp;
-use super::table::Settled;
+use super::table::{End, Settled};
 use super::{Outcome, invalid};
 use crate::proto::portcullis::v1 as proto;
 use proto::begin_attempt_response::Admission;
@@ -97,15 +97,18 @@ pub(super) fn name_of(admission: &Admission) -> &'static str {
 /// What an attempt came to; without that, it counts for nothing.
 pub(super) fn settled(settled: Option<&Settled>) -> proto::SettleAttemptResponse {
     let (verdict, public_answer) = match settled {
-        Some(Settled { verdict, public, .. }) => (
-            match verdict {
-                Some(Verdict::Accepted) => SettledVerdict::Accepted(proto::Accepted {}),
-                Some(Verdict::Rejected { failures, limit, locked }) => {
+        Some(Settled { end, public, .. }) => (
+            match end {
+                End::Verdict(Verdict::Accepted) => SettledVerdict::Accepted(proto::Accepted {}),
+                End::Verdict(Verdict::Rejected { failures, limit, locked }) => {
                     SettledVerdict::Rejected(rejected(*failures, limit.get(), *locked))
                 }
-                Some(Verdict::Locked(lock)) => SettledVerdict::Locked(lock_message(lock)),
-                Some(Verdict::Superseded) => SettledVerdict::Superseded(proto::Superseded {}),
-                None => SettledVerdict::Cancelled(proto::Cancelled {}),
+                End::Verdict(Verdict::Locked(lock)) => SettledVerdict::Locked(lock_message(lock)),
+                End::Verdict(Verdict::Superseded) => {
+                    SettledVerdict::Superseded(proto::Superseded {})
+                }
+                End::Cancelled => SettledVerdict::Cancelled(proto::Cancelled {}),
+                End::Inactive => SettledVerdict::Locked(inactive_message()),
             },
             *public,
         ),

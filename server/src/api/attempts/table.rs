@@ -63,9 +63,17 @@ pub(super) struct Open {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) org: OrgId,
-    /// `None` if it was cancelled.
-    pub(super) verdict: Option<Verdict>,
+    pub(super) end: End,
     pub(super) public: PublicAnswer,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Verdict(Verdict),
+    Cancelled,
+    /// The user was deactivated meanwhile: as under a lock, the check counts for nothing.
+    Inactive,
 }
 
 /// What is known of an attempt that is to be settled.
@@ -98,6 +106,7 @@ impl Attempts {
         if table.entries.len() >= self.most && !table.forget_oldest() {
             return Err(Full);
         }
+        table.drop_old_deadlines(self.most);
         let number = table.next;
         table.next = table.next.wrapping_add(1);
         table.entries.insert(number, Entry::Open(open));
@@ -164,6 +173,14 @@ impl Table {
         }
     }
 
+    /// Most attempts are settled long before their deadline: those deadlines may not pile up.
+    fn drop_old_deadlines(&mut self, most: usize) {
+        if self.deadlines.len() >= most.saturating_mul(2) {
+            let is_open = |number: &u64| matches!(self.entries.get(number), Some(Entry::Open(_)));
+            self.deadlines.retain(|(_, number)| is_open(number));
+        }
+    }
+
     /// Makes room at the cost of an answer that is not likely to be asked for again; whether it could.
     fn forget_oldest(&mut self) -> bool {
         let Some((_, number)) = self.settled.pop_front() else { return false };
@@ -218,5 +235,42 @@ fn later(at: Instant, by: Duration) -> Instant {
 impl fmt::Debug for Attempts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempts").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis::durable::Admission;
+    use portcullis::journal::MemoryJournal;
+    use portcullis::{DurableEngine, Factor, LockoutPolicy};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn deadlines_of_settled_attempts_do_not_pile_up() {
+        let main = "main".parse().unwrap();
+        let opened = DurableEngine::open(main, LockoutPolicy::new(5, 5), MemoryJournal::new());
+        let engine = Arc::new(opened.await.unwrap());
+        let node = Node::new("main".parse().unwrap());
+        let attempts = Attempts::start(node, Duration::from_hours(1), 4);
+        let org: OrgId = "acme".parse().unwrap();
+        let open = || {
+            let admission = engine.begin_owned(&org, &"ada".parse().unwrap(), Factor::Password);
+            let Admission::Admitted(attempt) = admission else { panic!("{admission:?}") };
+            attempts.open(Open { attempt, org: org.clone() }).unwrap().0
+        };
+        let oldest = open();
+        for _ in 0..100 {
+            let id = open();
+            let found = attempts.settle(&id, |_| Ok::<_, ()>(())).unwrap();
+            let Found::Open(Open { attempt, org }, turn) = found else { panic!() };
+            attempt.cancel();
+            turn.end(Settled { org, end: End::Cancelled, public: PublicAnswer::Denied });
+            assert!(attempts.table().deadlines.len() <= 2 * 4);
+        }
+        // That of an open one is kept.
+        attempts.table().expire(later(Instant::now(), Duration::from_hours(2)));
+        assert!(matches!(attempts.settle(&oldest, |_| Ok::<_, ()>(())), Ok(Found::Unknown)));
+        assert_eq!(attempts.in_flight(), 0);
     }
 }

@@ -39,7 +39,7 @@ impl JournalDirectory {
             self.read(move |from| rows::user_of_id(from, &user)).await?
         };
         let Some(found) = found else { return Ok(None) };
-        let standing = Standing { org: found.org, is_active: found.is_active };
+        let standing = Standing::from(found);
         let known = self.known();
         // What has changed since may be this user.
         if known.changes == before {
