@@ -2,14 +2,13 @@
 
 use portcullis::UserId;
 
-use super::attempts::{org_id, user_id};
+use super::attempts::{invalid, org_id, user_id};
 use super::auth::{Auth, unavailable};
 use super::error::{ApiError, Code};
 use super::roles::Permission::{OrgWrite, UserRegister, UserWrite};
 use super::{Api, Meta};
 use crate::directory::{DirectoryError, Outcome, UserKind};
 use crate::proto::portcullis::v1 as proto;
-use proto::register_user_request::Kind;
 
 /// Adds an organization; one that is there with the same name is no error.
 ///
@@ -63,18 +62,15 @@ pub async fn register_user(
     let auth = api.authenticate(meta).await?;
     let (org, user) = (org_id(&request.org_id)?, user_id(&request.user_id)?);
     auth.require(UserRegister, &org)?;
-    let kind = match request.kind {
-        Some(Kind::Machine(proto::Machine { name, description })) => {
+    let kind = match (request.human, request.machine) {
+        (Some(_), Some(_)) => return Err(invalid("Human", "a user is a human or a machine")),
+        (None, Some(proto::Machine { name, description })) => {
             UserKind::Machine { name, description }
         }
-        Some(Kind::Human(proto::Human { first_name, last_name, email })) => {
+        (human, None) => {
+            let proto::Human { first_name, last_name, email } = human.unwrap_or_default();
             UserKind::Human { first_name, last_name, email }
         }
-        None => UserKind::Human {
-            first_name: String::new(),
-            last_name: String::new(),
-            email: String::new(),
-        },
     };
     let user_name = or_id(&request.user_name, &user);
     let outcome = api.directory.register_user(&auth.actor(), &org, &user, user_name, kind).await;

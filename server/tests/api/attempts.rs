@@ -77,7 +77,8 @@ pub(crate) async fn call(api: &Api, meta: &Meta, name: &str) -> Result<(), ApiEr
         "remove_org" => call!(remove_org, p::RemoveOrgRequest { org_id: text("globex") }),
         "register_user" => {
             let user_name = String::new();
-            let request = p::RegisterUserRequest { org_id, user_id, user_name, kind: None };
+            let request =
+                p::RegisterUserRequest { org_id, user_id, user_name, human: None, machine: None };
             call!(register_user, request)
         }
         "remove_user" => call!(remove_user, p::RemoveUserRequest { user_id }),

@@ -11,7 +11,8 @@ use super::{World, begin, eventually, org, record, user};
 
 fn new_user(of: &str, name: &str, user_name: &str) -> proto::RegisterUserRequest {
     let (org_id, user_id) = (of.to_owned(), name.to_owned());
-    proto::RegisterUserRequest { org_id, user_id, user_name: user_name.to_owned(), kind: None }
+    let user_name = user_name.to_owned();
+    proto::RegisterUserRequest { org_id, user_id, user_name, human: None, machine: None }
 }
 
 fn new_org(id: &str, name: &str) -> proto::RegisterOrgRequest {
@@ -240,4 +241,22 @@ async fn m21_nobody_locks_the_login_service_itself_by_its_name() {
     }
     assert!(!world.engine.is_locked("login"));
     assert_eq!(world.record("ada", "password", "success").await, "accepted; Granted");
+}
+
+#[tokio::test]
+async fn a_user_is_a_person_or_a_program_and_not_both() {
+    let world = World::new().await;
+    let both = proto::RegisterUserRequest {
+        human: Some(proto::Human::default()),
+        machine: Some(proto::Machine::default()),
+        ..new_user("acme", "both", "both")
+    };
+    assert_eq!(code(world.order(both).await), "InvalidArgument");
+    let program = proto::RegisterUserRequest {
+        machine: Some(proto::Machine::default()),
+        ..new_user("acme", "program", "program")
+    };
+    assert_eq!(code(world.order(program).await), "done");
+    let said = world.record("program", "password", "success").await;
+    assert_eq!(said, "refused MACHINE_USER; Denied");
 }
