@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::log;
 use crate::journal::{JournalError, Position};
@@ -108,7 +108,7 @@ pub(super) fn open_to_read(file: &Path) -> Result<Option<Connection>, JournalErr
         }
         Err(error) => return Err(fault(file, &error)),
     };
-    match state(&connection).map_err(|error| fault(file, &error))? {
+    match state_of(&connection).map_err(|error| fault(file, &error))? {
         State::Ours(found) if found == version() => Ok(Some(connection)),
         State::Ours(found) if found > version() => Err(newer(file, found)),
         // A new file whose maker has not got further, or an old one: writing brings it up.
@@ -129,7 +129,7 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, JournalError> {
     let mut connection = Connection::open_with_flags(file, flags)
         .and_then(prepare)
         .map_err(|it| fault(file, &it))?;
-    let found = match state(&connection).map_err(|error| fault(file, &error))? {
+    let found = match state_of(&connection).map_err(|error| fault(file, &error))? {
         State::Ours(found) if found == version() => return Ok(connection),
         State::Ours(found) if found > version() => return Err(newer(file, found)),
         State::Others => return Err(foreign(file, "it is another program's SQLite file")),
@@ -179,14 +179,19 @@ enum State {
     Others,
 }
 
-fn state(connection: &Connection) -> rusqlite::Result<State> {
-    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+fn state_of(connection: &Connection) -> rusqlite::Result<State> {
+    state(&connection.unchecked_transaction()?)
+}
+
+/// As of one moment: between two looks its maker might have finished it.
+fn state(snapshot: &Transaction<'_>) -> rusqlite::Result<State> {
+    let number = |name| snapshot.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     if number("application_id")? == APPLICATION_ID {
         let version = number("user_version")?;
         return Ok(State::Ours(usize::try_from(version).unwrap_or(usize::MAX)));
     }
     let tables: u32 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(if tables == 0 { State::New } else { State::Others })
 }
 
