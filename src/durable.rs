@@ -15,6 +15,7 @@ mod draft;
 mod feed;
 mod memory;
 mod open;
+mod restore;
 mod settle;
 mod snapshot;
 

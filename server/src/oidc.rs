@@ -32,6 +32,7 @@ mod issuer;
 mod key_set;
 mod keys;
 mod numbers;
+mod signature;
 mod token;
 mod url;
 

@@ -9,7 +9,8 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::committer::{Committer, PAGE};
 use super::memory::Memory;
-use super::snapshot::{Included, Snapshots, restore};
+use super::restore::{Included, restore};
+use super::snapshot::Snapshots;
 use super::{DurableEngine, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{Aggregate, Event, Recorded};

@@ -10,7 +10,7 @@
 //! must have been set to zero and each lock opened: replaying the events since the beginning on an
 //! empty state ends there in the same state. An organization's record is never taken away.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 use std::vec::IntoIter;
 
@@ -18,9 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::memory::Memory;
-use crate::event::{Aggregate, Recorded};
 use crate::id::{OrgId, UserId};
-use crate::journal::{Checkpoint, CheckpointId, CheckpointPart, JournalError, Position};
+use crate::journal::{CheckpointId, CheckpointPart, JournalError, Position};
 use crate::lockout::state::Kept;
 use crate::lockout::{Factor, LockCause};
 use crate::policy::LockoutPolicy;
@@ -29,7 +28,7 @@ use crate::policy::decide::PolicyRecord;
 /// Which part of the events between two checkpoints is enough at a close, where nobody waits.
 const PART_AT_CLOSE: u64 = 10;
 /// How many users or organizations go into a part: well under a millisecond's work.
-const PART: usize = 1_000;
+pub(super) const PART: usize = 1_000;
 
 /// Writes checkpoints, a part at a time.
 pub(super) struct Snapshots {
@@ -117,7 +116,7 @@ impl Snapshots {
 }
 
 impl UnderWay {
-    fn next_piece(&mut self, memory: &Memory) -> Option<Piece> {
+    fn next_piece(&mut self, memory: &Memory) -> Option<Piece<'static>> {
         if self.parts == 0 {
             return Some(Piece::Default(StoredRecord::of(memory.hierarchy.default_record())));
         }
@@ -125,7 +124,7 @@ impl UnderWay {
             .orgs
             .by_ref()
             .take(PART)
-            .map(|org| (org.to_string(), StoredRecord::of(memory.hierarchy.override_record(&org))))
+            .map(|org| (Text::of(&org), StoredRecord::of(memory.hierarchy.override_record(&org))))
             .collect();
         if !orgs.is_empty() {
             return Some(Piece::Overrides(orgs));
@@ -136,7 +135,7 @@ impl UnderWay {
         }
         let kept = |user: UserId| {
             let kept = Kept::of(&memory.register.copy_of(&user)?)?;
-            Some((user.to_string(), StoredUser::of(&kept)))
+            Some((Text::of(&user), StoredUser::of(&kept)))
         };
         Some(Piece::Users(users.into_iter().filter_map(kept).collect()))
     }
@@ -144,17 +143,29 @@ impl UnderWay {
 
 /// What a part holds.
 #[derive(Serialize, Deserialize)]
-enum Piece {
+pub(super) enum Piece<'a> {
     Default(StoredRecord),
-    Overrides(Vec<(String, StoredRecord)>),
-    Users(Vec<(String, StoredUser)>),
+    #[serde(borrow)]
+    Overrides(Vec<(Text<'a>, StoredRecord)>),
+    #[serde(borrow)]
+    Users(Vec<(Text<'a>, StoredUser<'a>)>),
+}
+
+/// A text that is not copied when it is read, but for one with escapes in it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+impl Text<'_> {
+    fn of(id: &impl ToString) -> Self {
+        Self(Cow::Owned(id.to_string()))
+    }
 }
 
 /// A time as seconds and nanoseconds since the Unix epoch; before it, the seconds are negative.
 type StoredTime = (i64, u32);
 
 #[derive(Serialize, Deserialize)]
-struct StoredRecord {
+pub(super) struct StoredRecord {
     policy: Option<(u32, u32, bool)>,
     sequences: (u64, u64),
     created_at: StoredTime,
@@ -163,7 +174,11 @@ struct StoredRecord {
 
 /// The organization, the lock with the factor that caused it, the failures by factor.
 #[derive(Serialize, Deserialize)]
-struct StoredUser(String, Option<(StoredTime, Option<u8>)>, [u32; 5]);
+pub(super) struct StoredUser<'a>(
+    #[serde(borrow)] Text<'a>,
+    Option<(StoredTime, Option<u8>)>,
+    [u32; 5],
+);
 
 impl StoredRecord {
     fn of(record: PolicyRecord) -> Self {
@@ -179,7 +194,7 @@ impl StoredRecord {
         }
     }
 
-    fn record(&self) -> PolicyRecord {
+    pub(super) fn record(&self) -> PolicyRecord {
         let policy = |(password, otp, show)| LockoutPolicy {
             show_lockout_failures: show,
             ..LockoutPolicy::new(password, otp)
@@ -194,7 +209,7 @@ impl StoredRecord {
     }
 }
 
-impl StoredUser {
+impl StoredUser<'_> {
     fn of(kept: &Kept) -> Self {
         let lock = kept.lock.map(|(since, cause)| {
             let factor = match cause {
@@ -203,10 +218,10 @@ impl StoredUser {
             };
             (store_time(since), factor.and_then(|number| u8::try_from(number).ok()))
         });
-        Self(kept.org.to_string(), lock, kept.failures)
+        Self(Text::of(&kept.org), lock, kept.failures)
     }
 
-    fn kept(self) -> Result<Kept, String> {
+    pub(super) fn kept(self) -> Result<Kept, String> {
         let Self(org, lock, failures) = self;
         let lock = match lock {
             None => None,
@@ -217,68 +232,9 @@ impl StoredUser {
                 Some((read_time(since), LockCause::Failures(factor)))
             }
         };
-        Ok(Kept { org: org.parse().map_err(|error| format!("{error}"))?, lock, failures })
+        let org = org.0.parse().map_err(|error| format!("{error}"))?;
+        Ok(Kept { org, lock, failures })
     }
-}
-
-/// What a checkpoint includes beyond the position at which it was begun.
-#[derive(Default)]
-pub(super) struct Included {
-    default: Position,
-    orgs: HashMap<OrgId, Position>,
-    users: HashMap<UserId, Position>,
-}
-
-impl Included {
-    pub(super) fn includes(&self, event: &Recorded) -> bool {
-        let up_to = match &event.aggregate {
-            Aggregate::Instance(_) => Some(&self.default),
-            Aggregate::Org(org) => self.orgs.get(org),
-            Aggregate::User { user, .. } => self.users.get(user),
-        };
-        up_to.is_some_and(|position| event.position <= *position)
-    }
-}
-
-/// Puts a checkpoint into an empty memory.
-pub(super) fn restore(memory: &Memory, checkpoint: Checkpoint) -> Result<Included, JournalError> {
-    let mut included = Included::default();
-    let begun = checkpoint.position;
-    for part in checkpoint.parts {
-        let damaged = |cause: String| JournalError::Corrupt {
-            journal: String::from("checkpoint"),
-            position: begun,
-            cause: format!("part {}: {cause}", part.number),
-        };
-        let piece: Piece =
-            serde_json::from_slice(&part.state).map_err(|error| damaged(error.to_string()))?;
-        match piece {
-            Piece::Default(stored) => {
-                memory.hierarchy.set_default_record(stored.record());
-                included.default = part.position;
-            }
-            Piece::Overrides(orgs) => {
-                for (org, stored) in orgs {
-                    let org: OrgId = org.parse().map_err(|error| damaged(format!("{error}")))?;
-                    memory.hierarchy.set_override_record(&org, stored.record());
-                    if part.position > begun {
-                        included.orgs.insert(org, part.position);
-                    }
-                }
-            }
-            Piece::Users(users) => {
-                for (user, stored) in users {
-                    let user: UserId = user.parse().map_err(|error| damaged(format!("{error}")))?;
-                    memory.register.restore(&user, stored.kept().map_err(damaged)?);
-                    if part.position > begun {
-                        included.users.insert(user, part.position);
-                    }
-                }
-            }
-        }
-    }
-    memory.set_position(begun);
-    Ok(included)
 }
 
 fn store_time(at: SystemTime) -> StoredTime {

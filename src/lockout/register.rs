@@ -157,6 +157,12 @@ impl Register {
         }
     }
 
+    /// Makes room for so many users.
+    #[cfg(feature = "durable")]
+    pub(crate) fn reserve(&self, users: usize) {
+        self.users.reserve(users);
+    }
+
     /// Tracks a user, who was not, with what a checkpoint holds of it.
     #[cfg(feature = "durable")]
     pub(crate) fn restore(&self, user: &UserId, kept: Kept) {

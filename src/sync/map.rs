@@ -68,6 +68,17 @@ impl<K: Clone + Eq + Keyed, V> ShardedMap<K, V> {
         Place { table, digest, bucket }
     }
 
+    /// Makes room for so many entries, so that no table grows on the way to there.
+    #[cfg(feature = "durable")]
+    pub(crate) fn reserve(&self, entries: usize) {
+        let each = entries.div_ceil(self.shards.len());
+        // As many more as chance puts into one shard of many.
+        let each = each.saturating_add(each.isqrt().saturating_mul(3));
+        for shard in &self.shards {
+            shard.0.lock().reserve(each, |entry| entry.0.digest());
+        }
+    }
+
     /// Picks from all entries, in no order, a shard at a time. Entries that come or go meanwhile
     /// may be missed.
     pub(crate) fn pick<T>(&self, pick: impl Fn(&K, &V) -> Option<T>) -> Vec<T> {

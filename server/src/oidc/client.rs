@@ -93,7 +93,7 @@ impl Client {
         // A system without any may still name its issuer's own root, or ask on this machine only.
         store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         store.add_parsable_certificates(roots.0);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|why| RootError::Tls(why.to_string()))?

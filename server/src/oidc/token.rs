@@ -1,10 +1,11 @@
 //! A JWT: its form, its signature, and the claims that every token has.
 
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, Validation, crypto, decode, decode_header, get_current_timestamp};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header, get_current_timestamp};
 
 use super::claims::Claims;
 use super::key_set::Key;
+use super::signature;
 
 /// The longest token that is looked at; one with a hundred roles has about 10 KiB.
 const LONGEST: usize = 16 << 10;
@@ -83,10 +84,9 @@ pub(super) struct Header {
     pub(super) kid: String,
 }
 
-/// Chooses the cryptography of this process, where it is not chosen yet: with two compiled in, by
-/// other crates, there would be none.
+/// Chooses the cryptography of this process, where it is not chosen yet.
 pub(super) fn install_cryptography() {
-    let _ = crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+    let _ = signature::PROVIDER.install_default();
 }
 
 /// Whether a token is in the form of a JWT.

@@ -98,7 +98,7 @@ fn half_open_tls_keeps_nobody_out() {
     let server = Server::start(&[&limits[..], &["--tls-cert", &cert, "--tls-key", &key]].concat());
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.unwrap().with_root_certificates(roots).with_no_client_auth();

@@ -28,7 +28,7 @@ fn a_server_with_a_certificate_speaks_both_versions_in_tls_alone() {
     assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
     let mut roots = RootCertStore::empty();
     roots.add(cert).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.unwrap().with_root_certificates(roots).with_no_client_auth();

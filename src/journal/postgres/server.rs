@@ -106,7 +106,7 @@ fn trusted(root: Option<PathBuf>) -> Result<RootCertStore, JournalError> {
 
 fn client_config(roots: RootCertStore) -> Result<ClientConfig, JournalError> {
     // Named, for a process may have several and none by default.
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = versions.map_err(|error| foreign(&"TLS", error.to_string()))?;
