@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   begin ───────────► memory: claim a slot                    synchronous, no journal
-//!   succeed, clean ──► memory, after one look at the head      synchronous, no write
+//!   succeed, clean ──► memory, after one look at the head      no write
 //!   everything else ─► committer ─► journal ─► memory ─► answer
 //! ```
 //!
@@ -16,15 +16,16 @@ mod feed;
 mod memory;
 mod open;
 mod restore;
+mod seen;
 mod settle;
 mod snapshot;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::engine::attempt::EngineRef;
@@ -36,6 +37,7 @@ use crate::lockout::{Factor, Lock, Refusal, UserStatus};
 use crate::policy::{Details, LockoutPolicy, Resolved};
 use command::{Command, Receipt};
 use memory::Memory;
+use seen::Seen;
 
 pub use admin::WriteError;
 pub use open::DurableBuilder;
@@ -51,7 +53,8 @@ pub use settle::{Admission, Attempt};
 pub struct DurableEngine {
     shared: Arc<Shared>,
     queue: mpsc::Sender<Command>,
-    committer: Mutex<Option<JoinHandle<()>>>,
+    /// Ends with the committer.
+    committer: Mutex<Option<oneshot::Receiver<Infallible>>>,
 }
 
 /// What the engine's handle and its committer share.
@@ -61,6 +64,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     /// Whether the journal's last write succeeded.
     healthy: AtomicBool,
+    /// When memory was at the head.
+    seen: Seen,
     /// The position that memory reflects, for those who wait for it to move.
     appended: watch::Sender<Position>,
     /// Asks the committer to end once all that waits is answered.
@@ -207,9 +212,8 @@ impl DurableEngine {
         self.shared.closing.notify_one();
         let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(committer) = committer {
-            // The thread ends once everybody is answered and the journal's files are closed. Only a
-            // panic of its own could be the error, and it has been reported by then.
-            let _ = tokio::task::spawn_blocking(move || committer.join()).await;
+            // Nothing comes: it ends once everybody is answered and the journal's files are closed.
+            let _ = committer.await;
         }
     }
 

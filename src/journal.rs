@@ -29,7 +29,8 @@
 //!     being opened anew by the caller. [`Journal::probe`] writes durably and changes nothing.
 //! 12. *Pruning* removes only what a finished checkpoint covers, and never the checkpoint.
 //!
-//! A call may block its thread while it writes: an engine gives the committer a thread of its own.
+//! A call may block its thread while it writes: an engine gives the committer a thread of its own, unless
+//! the journal names a place ([`Journal::runtime`]).
 //! [`Journal::head`] is called from any thread and is quick.
 
 mod memory;
@@ -37,6 +38,7 @@ mod memory;
 mod postgres;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod row;
+mod shared;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -49,7 +51,7 @@ use crate::id::InstanceId;
 
 pub use memory::MemoryJournal;
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresJournal;
+pub use postgres::{PostgresJournal, PostgresTables, PostgresTransaction, PostgresValue};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteJournal;
 
@@ -179,6 +181,14 @@ pub enum JournalError {
     ReservedType(String),
 }
 
+/// How many events to read at a time in search of one.
+const PAGE: usize = 4096;
+
+/// Whether events of a type are about a check of a factor, as most of a journal are.
+fn is_check(type_name: &str) -> bool {
+    type_name.contains(".check.")
+}
+
 /// A journal. See the [module's documentation](self) for the contract.
 pub trait Journal: Send + Sync + 'static {
     /// Appends a batch after `expected` and answers with the new head.
@@ -198,11 +208,44 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Recorded>, JournalError>>;
 
+    /// The next event after a position and up to another whose type does not have `.check.` in it.
+    /// Most events are checks of a factor: who follows the others need not read them all, and a
+    /// journal that can look them up does not.
+    ///
+    /// [`JournalError::Pruned`] if events after `after` were pruned.
+    fn next_change(
+        &self,
+        after: Position,
+        up_to: Position,
+    ) -> BoxFuture<'_, Result<Option<Position>, JournalError>> {
+        Box::pin(async move {
+            let mut after = after;
+            loop {
+                let page = self.read_after(after, PAGE).await?;
+                let mut up_to_it = page.iter().take_while(|it| it.position <= up_to);
+                if let Some(found) = up_to_it.find(|it| !is_check(it.event.type_name())) {
+                    return Ok(Some(found.position));
+                }
+                match page.last() {
+                    Some(last) if last.position < up_to => after = last.position,
+                    _ => return Ok(None),
+                }
+            }
+        })
+    }
+
     /// The instance of a journal that is not empty: whose policy its first event is.
     fn instance(&self) -> BoxFuture<'_, Result<InstanceId, JournalError>>;
 
     /// The position of the newest event.
     fn head(&self) -> BoxFuture<'_, Result<Position, JournalError>>;
+
+    /// The runtime that drives the journal's connections, if it has one: the committer of an engine
+    /// then runs there too, so that an answer finds it without a way from thread to thread. Such a
+    /// journal never blocks.
+    fn runtime(&self) -> Option<tokio::runtime::Handle> {
+        None
+    }
 
     /// Resolves when the head may be another than `known`.
     fn changed(&self, known: Position) -> BoxFuture<'_, ()>;

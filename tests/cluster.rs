@@ -19,12 +19,20 @@ mod away;
 mod damage;
 #[path = "cluster/doubt.rs"]
 mod doubt;
+#[path = "cluster/fleet.rs"]
+mod fleet;
 #[path = "cluster/frozen.rs"]
 mod frozen;
+#[path = "cluster/full.rs"]
+mod full;
+#[path = "cluster/history.rs"]
+mod history;
 #[path = "cluster/network.rs"]
 mod network;
 #[path = "cluster/opening.rs"]
 mod opening;
+#[path = "cluster/policies.rs"]
+mod policies;
 #[path = "cluster/proxy.rs"]
 mod proxy;
 #[path = "cluster/shared.rs"]
@@ -33,6 +41,8 @@ mod shared;
 mod storm;
 #[path = "cluster/tailing.rs"]
 mod tailing;
+#[path = "cluster/ticks.rs"]
+mod ticks;
 #[path = "cluster/tls.rs"]
 mod tls;
 

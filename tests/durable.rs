@@ -22,6 +22,8 @@ mod faults;
 mod order;
 #[path = "durable/shared.rs"]
 mod shared;
+#[path = "durable/stale.rs"]
+mod stale;
 
 use std::future::Future;
 use std::sync::Arc;

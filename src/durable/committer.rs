@@ -4,13 +4,13 @@
 //!
 //! ```text
 //!   waiting ──► draft ──► append ──Ok──────► apply ──► answer
-//!                 ▲          │Behind: hold the head, apply what came between, decide anew
+//!                 ▲          │Behind: queue for the head, apply what came between, decide anew
 //!                 └──────────┤InDoubt: send the same again until it is known
 //!                            └Unavailable: answer the fault, admit nobody, probe until it writes
 //! ```
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -21,7 +21,7 @@ use super::memory::Memory;
 use super::open::{self, SHARDS};
 use super::snapshot::Snapshots;
 use crate::event::Recorded;
-use crate::journal::{AppendError, Batch, Held, JournalError, Position};
+use crate::journal::{AppendError, Batch, JournalError, Position};
 
 /// The most commands in a batch: enough to share a sync widely, few enough to answer soon.
 const BATCH_LIMIT: usize = 512;
@@ -36,6 +36,9 @@ pub(super) struct Committer {
     waiting: mpsc::Receiver<Command>,
     writer: u64,
     batches: u64,
+    /// Whether others wrote between this engine's last two appends: then the next one is likely to come
+    /// too late as well, and queues for the head at once.
+    crowded: bool,
     snapshots: Snapshots,
 }
 
@@ -46,7 +49,7 @@ impl Committer {
         writer: u64,
         snapshots: Snapshots,
     ) -> Self {
-        Self { shared, waiting, writer, batches: 0, snapshots }
+        Self { shared, waiting, writer, batches: 0, crowded: false, snapshots }
     }
 
     /// Works until every sender is gone and all that waited is answered.
@@ -93,14 +96,22 @@ impl Committer {
         let shared = Arc::clone(&self.shared);
         loop {
             let Decided { events, ends } = self.decide(commands);
+            let began = Instant::now();
             if events.is_empty() {
                 // Nothing to write: the answers stand if memory has seen all there is (rule D7).
                 let head = shared.journal.head().await?;
                 if head <= shared.memory.position() {
+                    shared.seen.all_of(began);
                     self.apply(commands, &ends, &[]);
                     return Ok(());
                 }
                 self.catch_up().await?;
+                continue;
+            }
+            if self.crowded {
+                if self.commit_held(commands).await? {
+                    return Ok(());
+                }
                 continue;
             }
             let expected = shared.memory.position();
@@ -108,14 +119,10 @@ impl Committer {
             match shared.journal.append(expected, &batch).await {
                 Ok(_) => {
                     self.apply(commands, &ends, &batch.events);
+                    shared.seen.all_of(began);
                     return Ok(());
                 }
-                Err(AppendError::Behind) => {
-                    let held = shared.journal.hold(expected).await?;
-                    if self.commit_held(commands, held).await? {
-                        return Ok(());
-                    }
-                }
+                Err(AppendError::Behind) => self.crowded = true,
                 Err(AppendError::InDoubt(_)) => {
                     if self.resolve(commands, &ends, expected, &batch).await {
                         return Ok(());
@@ -128,13 +135,19 @@ impl Committer {
         }
     }
 
-    /// Commits with the head held; whether that was the end of it.
-    async fn commit_held(
-        &mut self,
-        commands: &mut Vec<Command>,
-        held: Box<dyn Held + '_>,
-    ) -> Result<bool, JournalError> {
-        self.shared.memory.apply_all(held.events());
+    /// Queues for the head and commits with it held, also what has come to wait meanwhile; whether
+    /// that was the end of it.
+    async fn commit_held(&mut self, commands: &mut Vec<Command>) -> Result<bool, JournalError> {
+        let (shared, began) = (Arc::clone(&self.shared), Instant::now());
+        let held = shared.journal.hold(shared.memory.position()).await?;
+        shared.memory.apply_all(held.events());
+        shared.seen.all_of(began);
+        self.crowded = !held.events().is_empty();
+        while commands.len() < BATCH_LIMIT
+            && let Ok(command) = self.waiting.try_recv()
+        {
+            commands.push(command);
+        }
         let Decided { events, ends } = self.decide(commands);
         if events.is_empty() {
             drop(held);
@@ -284,9 +297,11 @@ impl Committer {
     async fn catch_up(&self) -> Result<(), JournalError> {
         let shared = &self.shared;
         loop {
+            let began = Instant::now();
             let events = shared.journal.read_after(shared.memory.position(), PAGE).await?;
             shared.memory.apply_all(&events);
             if events.len() < PAGE {
+                shared.seen.all_of(began);
                 shared.appended.send_replace(shared.memory.position());
                 return Ok(());
             }

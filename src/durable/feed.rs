@@ -8,6 +8,21 @@ use crate::event::Recorded;
 use crate::journal::{JournalError, Position};
 
 impl DurableEngine {
+    /// The next event after a position and up to another whose type does not have `.check.` in it, as
+    /// [`Journal::next_change`](crate::journal::Journal::next_change) has it: a host that follows its own
+    /// events passes over the checks.
+    ///
+    /// # Errors
+    ///
+    /// The journal's.
+    pub async fn next_change(
+        &self,
+        after: Position,
+        up_to: Position,
+    ) -> Result<Option<Position>, JournalError> {
+        self.shared.journal.next_change(after, up_to).await
+    }
+
     /// The events after a position, in order and without a gap: first those there are, then each
     /// new one once it is in the journal, whoever wrote it. The stream ends with the engine; after
     /// an error it goes on where it was.

@@ -1,15 +1,18 @@
 //! Opening: from a journal to an engine that has seen all of it.
 
 use std::fmt;
+use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::committer::{Committer, PAGE};
 use super::memory::Memory;
 use super::restore::{Included, restore};
+use super::seen::Seen;
 use super::snapshot::Snapshots;
 use super::{DurableEngine, Shared};
 use crate::clock::{Clock, SystemClock};
@@ -35,6 +38,7 @@ pub struct DurableBuilder {
     shards: usize,
     queue: usize,
     checkpoint_every: u64,
+    stale_success: Duration,
 }
 
 impl DurableEngine {
@@ -71,6 +75,7 @@ impl DurableEngine {
             shards: SHARDS,
             queue: QUEUE,
             checkpoint_every: CHECKPOINT_EVERY,
+            stale_success: Duration::ZERO,
         }
     }
 }
@@ -112,6 +117,23 @@ impl DurableBuilder {
         self
     }
 
+    /// How old what a clean success has seen of the journal may be; without this call, zero: each one
+    /// looks at the journal's head after it was settled (rule D7), which on a PostgreSQL journal is a
+    /// round trip, shared by all who wait.
+    ///
+    /// With more, a success that has nothing to reset here is `Accepted` without a look if this
+    /// engine has seen the head within that time: counted from the beginning of the newest look, or
+    /// append, whose answer came. **What that gives up:** a right password may be accepted although
+    /// another engine has locked the user up to that long before, and may leave a failure standing
+    /// that another engine has counted up to that long before. If the journal is lost, right
+    /// passwords are accepted for up to that long before anybody notices. The limit on failures
+    /// stays exact, for a failure is always decided at the head, and an engine that knows that its
+    /// journal cannot write accepts nobody.
+    pub fn stale_success(mut self, limit: Duration) -> Self {
+        self.stale_success = limit;
+        self
+    }
+
     /// As [`DurableEngine::open`].
     ///
     /// # Errors
@@ -135,7 +157,8 @@ impl DurableBuilder {
         self.start(None, Box::new(journal)).await
     }
 
-    /// Starts the committer on a thread of its own, which a journal may block, and has it open.
+    /// Starts the committer and has it open: where the journal's connections are driven, or else on a
+    /// thread of its own, which a journal may block.
     async fn start(
         self,
         create: Option<(InstanceId, LockoutPolicy)>,
@@ -144,34 +167,27 @@ impl DurableBuilder {
         let (queue, waiting) = mpsc::channel(self.queue);
         let checkpoint_every = self.checkpoint_every;
         let (opened, opening) = oneshot::channel();
-        let thread = move || {
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => {
-                    let _ = opened.send(Err(unstarted(&error)));
-                    return;
-                }
-            };
-            runtime.block_on(async move {
-                let writer = RandomState::new().build_hasher().finish();
-                match self.load(create, journal, writer).await {
-                    Err(fault) => drop(opened.send(Err(fault))),
-                    Ok((shared, checkpoint)) => {
-                        let shared = Arc::new(shared);
-                        let snapshots = Snapshots::new(writer, checkpoint, checkpoint_every);
-                        let committer =
-                            Committer::new(Arc::clone(&shared), waiting, writer, snapshots);
-                        if opened.send(Ok(shared)).is_ok() {
-                            committer.run().await;
-                        }
+        let (ends, committer) = oneshot::channel();
+        let place = journal.runtime();
+        let work = async move {
+            let writer = RandomState::new().build_hasher().finish();
+            match self.load(create, journal, writer).await {
+                Err(fault) => drop(opened.send(Err(fault))),
+                Ok((shared, checkpoint)) => {
+                    let shared = Arc::new(shared);
+                    let snapshots = Snapshots::new(writer, checkpoint, checkpoint_every);
+                    let committer = Committer::new(Arc::clone(&shared), waiting, writer, snapshots);
+                    if opened.send(Ok(shared)).is_ok() {
+                        committer.run().await;
                     }
                 }
-            });
+            }
+            drop(ends);
         };
-        let committer = std::thread::Builder::new()
-            .name(String::from("portcullis-committer"))
-            .spawn(thread)
-            .map_err(|error| unstarted(&error))?;
+        match place {
+            Some(runtime) => drop(runtime.spawn(work)),
+            None => on_a_thread(work)?,
+        }
         let shared = opening.await.unwrap_or(Err(JournalError::Closed))?;
         Ok(DurableEngine { shared, queue, committer: Mutex::new(Some(committer)) })
     }
@@ -199,6 +215,7 @@ impl DurableBuilder {
             return Err(JournalError::OtherInstance { found: instance, asked });
         }
         let empty = || Memory::new(instance.clone(), self.shards, self.capacity);
+        let start = Instant::now();
         let (memory, begun) = read(&*journal, empty).await?;
         let shared = Shared {
             appended: watch::Sender::new(memory.position()),
@@ -206,10 +223,22 @@ impl DurableBuilder {
             journal,
             clock: self.clock,
             healthy: AtomicBool::new(true),
+            seen: Seen::new(start, self.stale_success),
             closing: Notify::new(),
         };
         Ok((shared, begun))
     }
+}
+
+/// Runs a committer on a thread of its own.
+fn on_a_thread(work: impl Future<Output = ()> + Send + 'static) -> Result<(), JournalError> {
+    let unstarted = |error: std::io::Error| {
+        JournalError::Unavailable(format!("the committer's thread could not be started: {error}"))
+    };
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().map_err(unstarted)?;
+    let thread = std::thread::Builder::new().name(String::from("portcullis-committer"));
+    thread.spawn(move || runtime.block_on(work)).map(drop).map_err(unstarted)
 }
 
 /// What a journal comes to, and the position of the checkpoint that it was read from.
@@ -281,10 +310,6 @@ async fn found(
     }
 }
 
-fn unstarted(error: &std::io::Error) -> JournalError {
-    JournalError::Unavailable(format!("the committer's thread could not be started: {error}"))
-}
-
 impl fmt::Debug for DurableBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DurableBuilder")
@@ -292,6 +317,7 @@ impl fmt::Debug for DurableBuilder {
             .field("shards", &self.shards)
             .field("queue", &self.queue)
             .field("checkpoint_every", &self.checkpoint_every)
+            .field("stale_success", &self.stale_success)
             .finish_non_exhaustive()
     }
 }

@@ -153,18 +153,19 @@ impl DurableEngine {
     }
 
     /// Whether a success changes nothing, as of a head that was looked at after it was settled
-    /// (rule D7). A journal that cannot tell its head at once leaves that to the committer, where
-    /// one look serves all who wait.
+    /// (rule D7), or lately enough.
     fn is_clean(&self, user: &UserId, ticket: Ticket) -> bool {
         let shared = &self.shared;
-        if !self.gives_verdicts() {
-            return false;
-        }
-        let mut head = shared.journal.head();
-        let Poll::Ready(Ok(head)) = head.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-        else {
-            return false;
-        };
-        head <= shared.memory.position() && shared.memory.register.settle_clean(user, ticket)
+        self.gives_verdicts()
+            && (shared.seen.lately() || self.is_at_head())
+            && shared.memory.register.settle_clean(user, ticket)
+    }
+
+    /// A look at the head. A journal that cannot tell it at once leaves that to the committer, where
+    /// one look serves all who wait.
+    fn is_at_head(&self) -> bool {
+        let mut head = self.shared.journal.head();
+        let head = head.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        matches!(head, Poll::Ready(Ok(head)) if head <= self.shared.memory.position())
     }
 }

@@ -5,8 +5,8 @@
 //! sees a gap. Whoever comes too late queues for the row's lock ([`Journal::hold`]).
 //!
 //! ```text
-//!   calls ──► tasks on the journal's own thread ──► two small pools of connections
-//!                          │                        (writing, reading), and one that
+//!   calls ──► tasks on the journal's own thread ──► small pools of connections
+//!                          │                        (writing, reading, lent), and one that
 //!                          └──► tail ◄── NOTIFY ──  listens, and polls behind it
 //! ```
 //!
@@ -23,6 +23,7 @@ mod hold;
 mod read;
 mod schema;
 mod server;
+mod tables;
 mod tail;
 mod thread;
 
@@ -42,6 +43,7 @@ use crate::id::InstanceId;
 use connection::Connections;
 use fault::Fault;
 use server::Server;
+pub use tables::{PostgresTables, PostgresTransaction, PostgresValue};
 use tail::{News, Tail};
 use thread::Thread;
 
@@ -59,8 +61,8 @@ use thread::Thread;
 pub struct PostgresJournal {
     node: Arc<Node>,
     tail: Tail,
-    /// Last: its end is the end of all connections.
-    thread: Thread,
+    /// Last: its end is the end of all connections. Shared with those who were lent tables.
+    thread: Arc<Thread>,
 }
 
 /// What the tasks on the journal's thread share.
@@ -88,10 +90,7 @@ impl PostgresJournal {
     /// URL that is none, a database of a newer version or of several instances, a server that loses what
     /// it has confirmed (`fsync` or `synchronous_commit` is `off`), or one that is not in UTF-8.
     pub async fn connect(url: &str) -> Result<Self, JournalError> {
-        let journal = Self::start(url, OnceLock::new()).await?;
-        let node = Arc::clone(&journal.node);
-        journal.run(async move { node.known_instance().await.map(drop) }).await?;
-        Ok(journal)
+        Self::start(url, None, true).await
     }
 
     /// Connects to the journal of an instance in a database that may hold several.
@@ -100,16 +99,44 @@ impl PostgresJournal {
     ///
     /// As [`PostgresJournal::connect`].
     pub async fn connect_to(url: &str, instance: &InstanceId) -> Result<Self, JournalError> {
-        Self::start(url, OnceLock::from(instance.clone())).await
+        Self::start(url, Some(instance), true).await
     }
 
-    async fn start(url: &str, instance: OnceLock<InstanceId>) -> Result<Self, JournalError> {
+    /// Connects to a journal that exists, and makes nothing in a database that has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresJournal::connect`]; [`JournalError::Missing`] for a database without the tables. That
+    /// no engine has written to it yet is told by the calls that need to know.
+    pub async fn connect_existing(
+        url: &str,
+        instance: Option<&InstanceId>,
+    ) -> Result<Self, JournalError> {
+        Self::start(url, instance, false).await
+    }
+
+    /// Tables of a host's own in the journal's database.
+    #[must_use]
+    pub fn tables(&self) -> PostgresTables {
+        PostgresTables::new(Arc::clone(&self.node), Arc::clone(&self.thread))
+    }
+
+    async fn start(
+        url: &str,
+        instance: Option<&InstanceId>,
+        found: bool,
+    ) -> Result<Self, JournalError> {
         let server = Server::of(url)?;
-        let thread = Thread::start()?;
+        let thread = Arc::new(Thread::start()?);
         let connections = Connections::to(&server)?;
+        let instance = instance.cloned().map_or_else(OnceLock::new, OnceLock::from);
         let node = Arc::new(Node { server, connections, instance, news: watch::Sender::default() });
         let journal = Self { node: Arc::clone(&node), tail: Tail::default(), thread };
-        journal.run(async move { schema::bring_up(&node.server).await }).await?;
+        let opened = async move {
+            schema::bring_up(&node.server, found).await?;
+            node.known_instance().await.map(drop)
+        };
+        journal.run(opened).await?;
         Ok(journal)
     }
 
@@ -191,6 +218,15 @@ impl Journal for PostgresJournal {
         Box::pin(self.run(async move { node.read_after(after, limit).await }))
     }
 
+    fn next_change(
+        &self,
+        after: Position,
+        up_to: Position,
+    ) -> BoxFuture<'_, Result<Option<Position>, JournalError>> {
+        let node = Arc::clone(&self.node);
+        Box::pin(self.run(async move { node.next_change(after, up_to).await }))
+    }
+
     fn instance(&self) -> BoxFuture<'_, Result<InstanceId, JournalError>> {
         let node = Arc::clone(&self.node);
         Box::pin(self.run(async move { node.founded_instance().await }))
@@ -206,8 +242,13 @@ impl Journal for PostgresJournal {
         })
     }
 
+    fn runtime(&self) -> Option<tokio::runtime::Handle> {
+        Some(self.thread.handle.clone())
+    }
+
     fn changed(&self, known: Position) -> BoxFuture<'_, ()> {
         self.tail.ensure(&self.thread, &self.node);
+        self.node.news.send_if_modified(|news| news.follow(known));
         let mut news = self.node.news.subscribe();
         Box::pin(async move {
             let faults = news.borrow_and_update().faults;
@@ -219,7 +260,7 @@ impl Journal for PostgresJournal {
 
     fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
         let node = Arc::clone(&self.node);
-        Box::pin(self.run(async move { node.touch_head().await }))
+        Box::pin(self.run(async move { node.probe().await }))
     }
 
     fn save_part<'a>(

@@ -34,11 +34,6 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// What there is where there is no journal yet.
-    pub(super) fn nothing(after: Position) -> Self {
-        Self { rows: Vec::new(), head: after, pruned: 0, all: true }
-    }
-
     /// The events, if they are all that should be there.
     pub(super) fn events(
         self,

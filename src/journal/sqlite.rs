@@ -25,7 +25,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::{
     AppendError, Batch, BoxFuture, Checkpoint, CheckpointId, CheckpointPart, Held, Journal,
-    JournalError, Position, row::Found,
+    JournalError, Position,
 };
 use crate::event::Recorded;
 use crate::id::InstanceId;
@@ -183,8 +183,7 @@ impl SqliteJournal {
             let snapshot = connection.unchecked_transaction()?;
             rows::read_after(&snapshot, after, limit)
         })?;
-        let found = read.unwrap_or_else(|| Found::nothing(after));
-        found.events(&self.file.display(), after)
+        read.map_or_else(|| Ok(Vec::new()), |found| found.events(&self.file.display(), after))
     }
 }
 
@@ -208,12 +207,11 @@ impl Journal for SqliteJournal {
             connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| self.fault(&error))?;
             let mut held =
                 HeldFile { journal: self, connection: Some(connection), events: Vec::new() };
-            let found = match &held.connection {
-                Some(connection) => rows::read_after(connection, after, usize::MAX),
-                None => Ok(Found::nothing(after)),
-            };
-            let found = found.map_err(|error| self.fault(&error))?;
-            held.events = found.events(&self.file.display(), after)?;
+            if let Some(connection) = &held.connection {
+                let found = rows::read_after(connection, after, usize::MAX);
+                let found = found.map_err(|error| self.fault(&error))?;
+                held.events = found.events(&self.file.display(), after)?;
+            }
             Ok(Box::new(held) as Box<dyn Held>)
         })
     }
@@ -224,6 +222,21 @@ impl Journal for SqliteJournal {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Recorded>, JournalError>> {
         Box::pin(async move { self.read_events(after, limit) })
+    }
+
+    fn next_change(
+        &self,
+        after: Position,
+        up_to: Position,
+    ) -> BoxFuture<'_, Result<Option<Position>, JournalError>> {
+        Box::pin(async move {
+            let found = self.read(|connection| rows::next_change(connection, after, up_to))?;
+            let (next, pruned) = found.unwrap_or_default();
+            if pruned > after {
+                return Err(JournalError::Pruned { oldest: pruned.saturating_add(1) });
+            }
+            Ok(next)
+        })
     }
 
     fn instance(&self) -> BoxFuture<'_, Result<InstanceId, JournalError>> {

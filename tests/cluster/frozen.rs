@@ -8,7 +8,7 @@ use portcullis::journal::{AppendError, HOLD_LIMIT, Journal, PostgresJournal};
 
 use super::proxy::{Mode, Proxy};
 use super::storm::Storm;
-use super::{batch, open, postgres, until};
+use super::{batch, open, postgres, until, until_async};
 
 /// How much longer than a hold may last somebody may wait, on a busy machine.
 const SLACK: Duration = Duration::from_millis(700);
@@ -51,6 +51,26 @@ async fn c07_a_hold_that_nobody_uses_ends_by_itself_and_its_append_says_so() {
     let late = held.append(&batch(1, 2, 1, 1)).await;
     assert!(matches!(late, Err(AppendError::Unavailable(_))), "{late:?}");
     assert_eq!(journal.append(2, &batch(1, 3, 2, 1)).await, Ok(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c07_who_appends_while_the_head_is_held_waits_and_comes_too_late() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database().await;
+    let one = PostgresJournal::connect(&url).await.unwrap();
+    let other = PostgresJournal::connect(&url).await.unwrap();
+    one.append(0, &batch(1, 1, 0, 1)).await.unwrap();
+    let held = one.hold(1).await.unwrap();
+    let late = tokio::spawn(async move { other.append(1, &batch(2, 1, 1, 1)).await });
+    let admin = postgres::client(&url).await;
+    until_async("the append to wait", async || {
+        let sql = "SELECT FROM pg_stat_activity WHERE datname = current_database()
+                   AND application_name = 'portcullis' AND wait_event_type = 'Lock'";
+        !admin.query(sql, &[]).await.unwrap().is_empty()
+    })
+    .await;
+    assert_eq!(held.append(&batch(1, 2, 1, 1)).await, Ok(2));
+    assert_eq!(late.await.unwrap(), Err(AppendError::Behind));
 }
 
 /// A process that ends with the test, also with one that fails.

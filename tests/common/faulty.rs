@@ -35,6 +35,10 @@ pub(crate) struct Faulty {
     /// Batches sent, whatever became of them.
     pub(crate) sent: Arc<Mutex<Vec<Batch>>>,
     pub(crate) writes: Arc<AtomicU64>,
+    /// How often somebody looked at the head.
+    pub(crate) looks: Arc<AtomicU64>,
+    /// Whether nobody is told by itself of what others append.
+    pub(crate) deaf: bool,
 }
 
 impl Faulty {
@@ -50,6 +54,8 @@ impl Faulty {
             gate: Arc::new(Semaphore::new(1 << 20)),
             sent: Arc::default(),
             writes: Arc::default(),
+            looks: Arc::default(),
+            deaf: false,
         }
     }
 
@@ -144,11 +150,12 @@ impl Journal for Faulty {
     }
 
     fn head(&self) -> BoxFuture<'_, Result<Position, JournalError>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         self.inner.head()
     }
 
     fn changed(&self, known: Position) -> BoxFuture<'_, ()> {
-        self.inner.changed(known)
+        if self.deaf { Box::pin(std::future::pending()) } else { self.inner.changed(known) }
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {

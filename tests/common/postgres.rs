@@ -107,6 +107,19 @@ impl Cluster {
         process.wait().unwrap();
     }
 
+    /// Lets the server's files grow to a size, or to any, as a disk does.
+    pub(crate) fn allow_files_of(&self, bytes: Option<i64>) {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let first = file.lines().next().unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
+        let soft = bytes.map_or(String::from("unlimited"), |bytes| bytes.to_string());
+        for process in children.unwrap().split_whitespace().chain([first]) {
+            self.run_to_end("/usr/bin/prlimit", |prlimit| {
+                prlimit.args(["--pid", process, &format!("--fsize={soft}:unlimited")]);
+            });
+        }
+    }
+
     /// A new, empty database; its URL.
     pub(crate) async fn database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -147,6 +160,7 @@ impl Cluster {
         }
     }
 
+    /// One of PostgreSQL's programs, or another with its path.
     fn run_to_end(&self, program: &str, arguments: impl FnOnce(&mut Command)) {
         let mut command = self.as_other_user(self.binaries.join(program));
         arguments(&mut command);

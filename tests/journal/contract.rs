@@ -1,6 +1,7 @@
 //! The suite. Each test is named for the sentence of the contract that it holds.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use portcullis::journal::{
@@ -241,6 +242,39 @@ pub(crate) async fn c09_a_pruned_position_is_an_error_that_names_the_oldest(plac
         assert_eq!(pruned, Err(JournalError::Pruned { oldest: 5 }));
     }
     assert_eq!(journal.read_after(4, 10).await.unwrap().len(), 5);
+}
+
+pub(crate) async fn c09_the_next_change_is_found_past_any_number_of_checks(place: &impl Place) {
+    // Shared, so that a journal in an `Arc` is looked at as well.
+    let journal = Arc::new(place.open().await);
+    assert_eq!(journal.next_change(0, 10).await, Ok(None));
+    assert_eq!(journal.append(0, &batch(1, 0, 5_000)).await, Ok(5_000));
+    let added = |position, of: &str| {
+        let user = Aggregate::User { org: "acme".parse().unwrap(), user: "ada".parse().unwrap() };
+        recorded(position, user, Event::Host { type_name: of.to_owned(), payload: None })
+    };
+    let events = vec![added(5_001, "user.otp.check.seen"), added(5_002, "user.human.added")];
+    assert_eq!(journal.append(5_000, &Batch { writer: 7, number: 2, events }).await, Ok(5_002));
+    for (after, up_to, found) in [
+        (0, 5_002, Some(1)),
+        (0, 1, Some(1)),
+        (1, 5_002, Some(5_002)),
+        (1, 9_999, Some(5_002)),
+        (4_321, 5_002, Some(5_002)),
+        (1, 5_001, None),
+        (5_001, 5_002, Some(5_002)),
+        (5_002, 9_999, None),
+        (0, 0, None),
+    ] {
+        assert_eq!(journal.next_change(after, up_to).await, Ok(found), "{after} to {up_to}");
+    }
+    checkpoint(&journal, 1, 5_001, 2).await;
+    assert!(journal.prune(at(5_001)).await.unwrap() > 0);
+    let oldest = match journal.next_change(0, 5_002).await {
+        Err(JournalError::Pruned { oldest }) => oldest,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(journal.next_change(oldest - 1, 5_002).await, Ok(Some(5_002)));
 }
 
 pub(crate) async fn c10_a_head_is_seen_by_others_at_once(place: &impl Place) {

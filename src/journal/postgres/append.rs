@@ -11,7 +11,9 @@ use crate::journal::row::{Columns, founded};
 use crate::journal::{AppendError, Batch, Position};
 
 /// The statement. Where the head was not moved there is no row in `moved`, and all the rest does nothing.
-/// The head's row stays locked until the commit, so positions are in the order of commits.
+/// Whoever moves the head waits for its turn first and has it until the commit, so positions are in the
+/// order of commits. The lists are taken apart in step with each other, row by row; as functions in FROM
+/// each would be stored first.
 macro_rules! append {
     ($moved:literal) => {
         concat!(
@@ -20,12 +22,11 @@ macro_rules! append {
             "), put AS (
                 INSERT INTO portcullis.event (instance, position, writer, batch, at, actor, type,
                                               aggregate, id, org, sequence, payload, crc)
-                SELECT $1, $2::bigint + it.number, $3, $4, it.at, it.actor, it.type,
-                       it.aggregate, it.id, it.org, it.sequence, it.payload, it.crc
-                FROM moved, unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-                                   $10::text[], $11::bigint[], $12::text[], $13::bigint[])
-                     WITH ORDINALITY
-                     AS it(at, actor, type, aggregate, id, org, sequence, payload, crc, number)
+                SELECT $1, generate_series($2::bigint + 1, position), $3, $4, unnest($5::text[]),
+                       unnest($6::text[]), unnest($7::text[]), unnest($8::text[]),
+                       unnest($9::text[]), unnest($10::text[]), unnest($11::bigint[]),
+                       unnest($12::text[]), unnest($13::bigint[])
+                FROM moved
             )
             SELECT position, pg_notify('portcullis', position || ' ' || $1::text) FROM moved"
         )
@@ -34,21 +35,40 @@ macro_rules! append {
 
 pub(super) const APPEND: &str = append!(
     "UPDATE portcullis.journal SET position = $2::bigint + cardinality($5::text[])
-     WHERE instance = $1::text AND position = $2::bigint RETURNING position"
+     WHERE instance = $1::text AND position = $2::bigint
+           AND (SELECT pg_advisory_xact_lock(1349481076, $14::integer) IS NOT NULL)
+     RETURNING position"
 );
 
 /// The first append of an instance makes its head.
 const FOUND: &str = append!(
     "INSERT INTO portcullis.journal AS it (instance, position, pruned)
-     VALUES ($1::text, $2::bigint + cardinality($5::text[]), 0)
+     SELECT $1::text, $2::bigint + cardinality($5::text[]), 0
+     WHERE (SELECT pg_advisory_xact_lock(1349481076, $14::integer) IS NOT NULL)
      ON CONFLICT (instance) DO UPDATE SET position = excluded.position
      WHERE it.position = $2::bigint RETURNING position"
 );
+
+/// The turn of those who would move an instance's head: a lock of the database's, by "Port" in ASCII and
+/// this number, until the end of the transaction. To queue for the head's row instead would be unfair and
+/// slow: with each move there is a new version of it, for which all who wait queue anew.
+pub(super) fn turn(instance: &InstanceId) -> i32 {
+    crc32fast::hash(instance.as_bytes()).cast_signed()
+}
 
 /// Whose batch stands at a position.
 const AT: &str = "SELECT writer, batch FROM portcullis.event WHERE instance = $1 AND position = $2";
 
 const TOUCH: &str = "UPDATE portcullis.journal SET position = position WHERE instance = $1";
+
+/// Takes as much room as many events do, and gives it back: where the disk is full the head can still be
+/// written, for that takes none. No instance has this name, and no event these positions.
+const ROOM: &str = "
+    BEGIN;
+    INSERT INTO portcullis.event
+    SELECT '', -number, '', '', '', '', repeat(' ', 1000), '', 0, NULL, 0, 0, 0
+    FROM generate_series(1, 32) AS number;
+    ROLLBACK";
 
 /// A batch as the statement takes it, a list a column.
 #[derive(Default)]
@@ -90,8 +110,8 @@ impl Rows {
         rows
     }
 
-    /// The statement's parameters, after the instance and the expected head.
-    pub(super) fn columns(&self) -> [&(dyn ToSql + Sync); 11] {
+    /// The statement's parameters after the instance and the expected head, but for the turn.
+    fn columns(&self) -> [&(dyn ToSql + Sync); 11] {
         [
             &self.writer,
             &self.batch,
@@ -105,6 +125,21 @@ impl Rows {
             &self.payload,
             &self.sum,
         ]
+    }
+
+    /// Sends the statement.
+    pub(super) async fn send(
+        &self,
+        sql: &str,
+        connection: &Leased,
+        instance: &InstanceId,
+        expected: Position,
+    ) -> Result<Option<Row>, Fault> {
+        let statement = connection.prepare(sql).await?;
+        let (turn, expects) = (turn(instance), expected.cast_signed());
+        let place: [&(dyn ToSql + Sync); 2] = [&instance.as_str(), &expects];
+        let parameters = [&place[..], &self.columns()[..], &[&turn]].concat();
+        answered(connection.client()?.query_opt(&statement, &parameters)).await
     }
 
     /// The position of the last event after a head.
@@ -131,11 +166,7 @@ impl Node {
             }
         };
         let connection = self.connections.to_write().await?;
-        let statement = connection.prepare(sql).await?;
-        let expects = expected.cast_signed();
-        let place: [&(dyn ToSql + Sync); 2] = [&instance.as_str(), &expects];
-        let parameters = [&place[..], &rows.columns()[..]].concat();
-        let moved = answered(connection.client()?.query_opt(&statement, &parameters)).await?;
+        let moved = rows.send(sql, &connection, instance, expected).await?;
         if moved.is_none() && !self.is_there(&connection, instance, expected, rows).await? {
             connection.done();
             return Ok(None);
@@ -171,9 +202,10 @@ impl Node {
     }
 
     /// Writes durably and changes nothing. Where there is no journal yet it only asks.
-    pub(super) async fn touch_head(&self) -> Result<(), Fault> {
+    pub(super) async fn probe(&self) -> Result<(), Fault> {
         let Some(instance) = self.known_instance().await? else { return Ok(()) };
         let connection = self.connections.to_write().await?;
+        answered(connection.client()?.batch_execute(ROOM)).await?;
         touch(&connection, instance).await?;
         connection.done();
         Ok(())

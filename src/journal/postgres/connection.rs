@@ -1,4 +1,4 @@
-//! Connections: two small pools, how each session is set up, and what of the server is refused.
+//! Connections: small pools, how each session is set up, and what of the server is refused.
 
 use deadpool_postgres::{
     Client, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
@@ -9,9 +9,11 @@ use super::fault::{ANSWER_LIMIT, Fault, answered};
 use super::server::{Server, foreign};
 use crate::journal::JournalError;
 
-/// How many connections a journal may have: those that write, and those that read. One more listens.
+/// How many connections a journal may have: those that write, those that read, and those that are lent
+/// for a host's tables. One more listens.
 const WRITING: usize = 2;
 const READING: usize = 4;
+const LENT: usize = 4;
 
 /// How a session is set up. The limits are the server's own, for this process may be frozen or cut off:
 /// a statement that takes longer is given up, and so is whoever holds the head and does nothing
@@ -31,10 +33,11 @@ const SETTINGS: &str = "
            current_setting('server_encoding')
 ";
 
-/// The pools. Readers are apart, so that no append waits for them.
+/// The pools. Readers are apart, so that no append waits for them, and so are hosts.
 pub(super) struct Connections {
     writing: Pool,
     reading: Pool,
+    lent: Pool,
 }
 
 /// A connection in use. Whoever is done well gives it back; else it is closed, and the idle ones of its
@@ -43,7 +46,11 @@ pub(super) struct Leased(Option<Client>);
 
 impl Connections {
     pub(super) fn to(server: &Server) -> Result<Self, JournalError> {
-        Ok(Self { writing: pool(server, WRITING)?, reading: pool(server, READING)? })
+        Ok(Self {
+            writing: pool(server, WRITING)?,
+            reading: pool(server, READING)?,
+            lent: pool(server, LENT)?,
+        })
     }
 
     pub(super) async fn to_write(&self) -> Result<Leased, Fault> {
@@ -54,9 +61,13 @@ impl Connections {
         lease(&self.reading).await
     }
 
+    pub(super) async fn to_lend(&self) -> Result<Leased, Fault> {
+        lease(&self.lent).await
+    }
+
     /// Closes all that are idle.
     pub(super) fn release(&self) {
-        for pool in [&self.writing, &self.reading] {
+        for pool in [&self.writing, &self.reading, &self.lent] {
             pool.retain(|_, _| false);
         }
     }

@@ -27,12 +27,20 @@ pub(super) enum Fault {
 }
 
 /// Waits for an answer, but not for ever: the connection may be dead without anybody saying so.
-pub(super) async fn answered<T>(
+pub(super) fn answered<T>(
+    answer: impl Future<Output = Result<T, Error>>,
+) -> impl Future<Output = Result<T, Fault>> {
+    answered_within(ANSWER_LIMIT, answer)
+}
+
+/// The same for what may take longer.
+pub(super) async fn answered_within<T>(
+    limit: Duration,
     answer: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Fault> {
-    match tokio::time::timeout(ANSWER_LIMIT, answer).await {
+    match tokio::time::timeout(limit, answer).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(Fault::Lost(format!("no answer within {ANSWER_LIMIT:?}"))),
+        Err(_) => Err(Fault::Lost(format!("no answer within {limit:?}"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The head, held: a transaction that has the lock of its row.
+//! The head, held: a transaction whose turn it is to move it.
 //!
 //! A hold ends by itself: the server ends the session that does nothing, for this process may be frozen or
 //! cut off. Here nothing is appended when its time is up. Little is done under the lock: whoever is far
@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join;
-use tokio_postgres::types::ToSql;
 
 use super::append::{self, APPEND, Appended, Rows};
 use super::connection::Leased;
@@ -17,8 +16,6 @@ use super::read::{AFTER, PAGE};
 use super::{Node, PostgresJournal};
 use crate::event::Recorded;
 use crate::journal::{AppendError, Batch, BoxFuture, HOLD_LIMIT, Held, Position};
-
-const LOCK: &str = "SELECT position FROM portcullis.journal WHERE instance = $1 FOR UPDATE";
 
 /// What a hold has when it begins.
 pub(super) struct Locked {
@@ -32,30 +29,26 @@ impl Node {
     pub(super) async fn hold(&self, after: Position) -> Result<Locked, Fault> {
         let Some(instance) = self.known_instance().await? else { return Err(self.missing()) };
         let mut events = Vec::new();
+        let turn = append::turn(instance);
+        let queue = format!("BEGIN; SELECT pg_advisory_xact_lock(1349481076, {turn})");
         loop {
             let read = events.last().map_or(after, |event: &Recorded| event.position);
             let connection = self.connections.to_write().await?;
-            let statement = connection.prepare(LOCK).await?;
-            // Not under the lock.
+            // Not while others wait.
             connection.prepare(AFTER).await?;
             connection.prepare(APPEND).await?;
-            let name = instance.as_str();
-            let parameters: [&(dyn ToSql + Sync); 1] = [&name];
-            let client = connection.client()?;
             // Sent one after the other without waiting; each sees what was committed when it begins.
-            let begun = answered(client.batch_execute("BEGIN"));
-            let locked = answered(client.query_opt(&statement, &parameters));
+            let queued = answered(connection.client()?.batch_execute(&queue));
             let page = self.read_page(&connection, instance, read, PAGE);
-            let (begun, (locked, page)) = join(begun, join(locked, page)).await;
-            begun?;
-            let Some(head) = locked? else { return Err(self.missing()) };
-            let head = head.try_get::<_, i64>(0)?.cast_unsigned();
-            self.saw(after, head)?;
-            let page = page?;
-            let all = page.len() < PAGE;
-            events.extend(page);
+            let (queued, page) = join(queued, page).await;
+            queued?;
+            let Some(page) = page? else { return Err(self.missing()) };
+            self.saw(after, page.head)?;
+            let all = page.events.len() < PAGE;
+            events.extend(page.events);
             if all {
-                return Ok(Locked { connection, since: Instant::now(), head, events });
+                let (since, head) = (Instant::now(), page.head);
+                return Ok(Locked { connection, since, head, events });
             }
             // So much that others would wait: let go, and read on first.
             roll_back(connection).await;
@@ -118,15 +111,12 @@ async fn append_held(
     rows: &Rows,
 ) -> Result<Appended, Fault> {
     let Some(instance) = node.known_instance().await? else { return Err(node.missing()) };
-    let statement = connection.prepare(APPEND).await?;
     let client = connection.client()?;
     if client.is_closed() {
         return Err(Fault::Refused(String::from("the hold has ended: the connection is closed")));
     }
-    let (name, expected) = (instance.as_str(), head.cast_signed());
-    let place: [&(dyn ToSql + Sync); 2] = [&name, &expected];
-    let parameters = [&place[..], &rows.columns()[..]].concat();
-    let moved = answered(client.query_opt(&statement, &parameters));
+    connection.prepare(APPEND).await?; // so that both are sent at once
+    let moved = rows.send(APPEND, &connection, instance, head);
     let (moved, committed) = join(moved, answered(client.batch_execute("COMMIT"))).await;
     // After an error of the server's to the first, the second has rolled back.
     let moved = moved?;

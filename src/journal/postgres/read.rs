@@ -25,9 +25,23 @@ pub(super) const AFTER: &str = "
     ) AS event ON true
     WHERE it.instance = $1 ORDER BY event.position";
 
-const HEAD: &str = "SELECT position FROM portcullis.journal WHERE instance = $1";
+/// The next event that is no check. The condition is that of the index `event_but_checks`.
+const NEXT_CHANGE: &str = "
+    SELECT (SELECT position FROM portcullis.event
+            WHERE instance = $1 AND position > $2 AND position <= $3 AND strpos(type, '.check.') = 0
+            ORDER BY position LIMIT 1),
+           pruned
+    FROM portcullis.journal WHERE instance = $1";
+
+pub(super) const HEAD: &str = "SELECT position FROM portcullis.journal WHERE instance = $1";
 
 const INSTANCES: &str = "SELECT instance FROM portcullis.journal ORDER BY instance LIMIT 4";
+
+/// The head of a moment, and events after a position.
+pub(super) struct Page {
+    pub(super) head: Position,
+    pub(super) events: Vec<Recorded>,
+}
 
 impl Node {
     pub(super) async fn read_after(
@@ -43,6 +57,7 @@ impl Node {
             let connection = self.connections.to_read().await?;
             let read = self.read_page(&connection, instance, after, page).await?;
             connection.done();
+            let read = read.map(|page| page.events).unwrap_or_default();
             let all = read.len() < page || events.len().saturating_add(read.len()) >= limit;
             events.extend(read);
             if all {
@@ -51,21 +66,47 @@ impl Node {
         }
     }
 
+    /// `None` if there is no journal yet.
     pub(super) async fn read_page(
         &self,
         connection: &Leased,
         instance: &InstanceId,
         after: Position,
         limit: usize,
-    ) -> Result<Vec<Recorded>, Fault> {
+    ) -> Result<Option<Page>, Fault> {
         let known = self.known_head();
         let statement = connection.prepare(AFTER).await?;
         let (from, most) = (after.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
         let parameters: [&(dyn ToSql + Sync); 3] = [&instance.as_str(), &from, &most];
         let rows = answered(connection.client()?.query(&statement, &parameters)).await?;
-        let found = found(&rows, after, limit)?;
-        self.saw(known, found.head)?;
-        found.events(&self.server, after).map_err(Fault::Told)
+        let Some(found) = found(&rows, limit)? else {
+            self.saw(known, 0)?;
+            return Ok(None);
+        };
+        let head = found.head;
+        self.saw(known, head)?;
+        let events = found.events(&self.server, after).map_err(Fault::Told)?;
+        Ok(Some(Page { head, events }))
+    }
+
+    pub(super) async fn next_change(
+        &self,
+        after: Position,
+        up_to: Position,
+    ) -> Result<Option<Position>, Fault> {
+        let Some(instance) = self.known_instance().await? else { return Ok(None) };
+        let connection = self.connections.to_read().await?;
+        let statement = connection.prepare(NEXT_CHANGE).await?;
+        let (from, to) = (after.cast_signed(), up_to.cast_signed());
+        let parameters: [&(dyn ToSql + Sync); 3] = [&instance.as_str(), &from, &to];
+        let row = answered(connection.client()?.query_opt(&statement, &parameters)).await?;
+        connection.done();
+        let Some(row) = row else { return Ok(None) };
+        let pruned = row.try_get::<_, i64>(1)?.cast_unsigned();
+        if pruned > after {
+            return Err(Fault::Told(JournalError::Pruned { oldest: pruned.saturating_add(1) }));
+        }
+        Ok(row.try_get::<_, Option<i64>>(0)?.map(i64::cast_unsigned))
     }
 
     pub(super) async fn head(&self) -> Result<Position, Fault> {
@@ -127,8 +168,8 @@ pub(super) async fn head(
 }
 
 /// What the rows of [`AFTER`] say.
-fn found(rows: &[Row], after: Position, limit: usize) -> Result<Found, Fault> {
-    let Some(first) = rows.first() else { return Ok(Found::nothing(after)) };
+fn found(rows: &[Row], limit: usize) -> Result<Option<Found>, Fault> {
+    let Some(first) = rows.first() else { return Ok(None) };
     let mut found = Found {
         rows: Vec::with_capacity(rows.len()),
         head: first.try_get::<_, i64>(0)?.cast_unsigned(),
@@ -154,5 +195,5 @@ fn found(rows: &[Row], after: Position, limit: usize) -> Result<Found, Fault> {
         found.rows.push((columns, row.try_get(13)?));
     }
     found.all = found.rows.len() < limit;
-    Ok(found)
+    Ok(Some(found))
 }

@@ -7,9 +7,11 @@ use tokio_postgres::Client;
 use super::connection::check;
 use super::fault::{Fault, answered};
 use super::server::{Server, foreign};
+use crate::journal::JournalError;
 
 /// Each version's step from the one before. Never changed, only added to.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE portcullis.journal (
         instance text COLLATE \"C\" PRIMARY KEY,
         position bigint NOT NULL,  -- of the newest event: the head
@@ -48,7 +50,13 @@ const MIGRATIONS: [&str; 1] = ["
         crc      bigint NOT NULL,
         PRIMARY KEY (instance, writer, begun, number)
     );
-"];
+",
+    "
+    -- Most events are checks. Whoever looks for the others must not read them all.
+    CREATE INDEX event_but_checks ON portcullis.event (instance, position)
+        WHERE strpos(type, '.check.') = 0;
+",
+];
 
 /// Whoever migrates takes this lock of the database's: "Port" in ASCII. It ends with the transaction.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1349481076)";
@@ -62,14 +70,22 @@ const IS_THERE: &str = "
                    WHERE schemaname = 'portcullis' AND tablename = 'version')";
 
 /// Connects, looks at the server, and makes the tables or brings them up to our version. A database that
-/// has them is only read: a role that may make none can use them.
-pub(super) async fn bring_up(server: &Server) -> Result<(), Fault> {
+/// has them is only read: a role that may make none can use them. One that has none and is not
+/// to be founded is left alone.
+pub(super) async fn bring_up(server: &Server, found: bool) -> Result<(), Fault> {
     let (client, connection) = answered(server.connect()).await.map_err(Fault::unsent)?;
     // Without the limits of other sessions: a migration may take its time, and waits for another one.
     let driver = tokio::spawn(connection);
     let brought_up = async {
         check(&client, server).await?;
-        if version(&client, server).await? < MIGRATIONS.len() {
+        let version = version(&client, server).await?;
+        if version == 0 && !found {
+            return Err(Fault::Told(JournalError::Missing {
+                journal: server.to_string(),
+                cause: String::from("the database has no schema `portcullis`"),
+            }));
+        }
+        if version < MIGRATIONS.len() {
             migrate(&client, server).await?;
         }
         Ok(())

@@ -1,32 +1,72 @@
-//! Hearing of what others append: the server tells, and if it does not, a look now and then.
+//! Hearing of what others append: the server tells, and if it does not, a look now and then. While there
+//! is so much that to be told each time would be most of the work, a look every few milliseconds.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::{AsyncMessage, Client, Statement};
 
 use super::Node;
 use super::connection::{begin_session, check};
 use super::fault::{Fault, answered};
+use super::read::HEAD;
 use super::thread::Thread;
 use crate::journal::Position;
 
 /// How often to look although nothing was told. This also finds a connection that is dead.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// So often to look instead of listening when there were more than so many notices in that time.
+const LOOK_OFTEN: Duration = Duration::from_millis(10);
+const MANY: u32 = 3;
 /// How long to wait before connecting anew: first, and at most.
 const AGAIN_FIRST: Duration = Duration::from_millis(20);
 const AGAIN_LONGEST: Duration = Duration::from_millis(500);
 
 /// What is known of the journal without asking.
+///
+/// INVARIANT: whoever follows has taken over all that was in the journal at `current`. So what counts of a
+/// look is the moment before it was asked for, and it counts once that far was followed.
 #[derive(Debug, Default)]
 pub(super) struct News {
     /// The highest head that was seen.
     pub(super) head: Position,
     /// How often listening has failed.
     pub(super) faults: u64,
+    /// The position from which on whoever follows waits for more.
+    followed: Position,
+    /// A look that found more than was followed: what it found, and its moment.
+    ahead: Option<(Position, Instant)>,
+    /// `None` while nobody follows.
+    pub(super) current: Option<Instant>,
+}
+
+impl News {
+    /// Whoever follows has taken over all up to a position. This alone is no news.
+    pub(super) fn follow(&mut self, position: Position) -> bool {
+        self.followed = self.followed.max(position);
+        // It begins to wait when it has read all there was.
+        self.current.get_or_insert_with(Instant::now);
+        if let Some((head, at)) = self.ahead
+            && head <= self.followed
+        {
+            (self.current, self.ahead) = (Some(at), None);
+        }
+        false
+    }
+
+    /// A look that was begun at a moment found the head.
+    fn looked(&mut self, at: Instant, head: Position) -> bool {
+        if head <= self.followed {
+            (self.current, self.ahead) = (Some(at), None);
+        } else {
+            // An older one is still to be reached: or who is always a little behind would never be current.
+            self.ahead.get_or_insert((head, at));
+        }
+        false
+    }
 }
 
 /// The task that listens, once somebody wants to hear.
@@ -75,28 +115,58 @@ async fn listen(node: &Node, heard: &mut bool) -> Result<(), Fault> {
     });
     begin_session(&client).await?;
     check(&client, &node.server).await?;
-    answered(client.batch_execute("LISTEN portcullis")).await?;
+    let statement = answered(client.prepare(HEAD)).await?;
     loop {
-        look(node, &client).await?;
-        *heard = true;
-        while let Ok(Some(notice)) = tokio::time::timeout(LOOK_EVERY, notices.recv()).await {
-            let Some(instance) = node.instance.get() else { break };
-            if let Some((position, of)) = notice.split_once(' ')
-                && of == instance.as_str()
-                && let Ok(position) = position.parse()
-            {
-                node.saw(0, position)?;
+        answered(client.batch_execute("LISTEN portcullis")).await?;
+        loop {
+            look(node, &client, &statement).await?;
+            *heard = true;
+            if are_many(node, &mut notices).await? {
+                break;
             }
+        }
+        answered(client.batch_execute("UNLISTEN portcullis")).await?;
+        let mut before = None;
+        while before != Some(node.known_head()) {
+            before = Some(node.known_head());
+            tokio::time::sleep(LOOK_OFTEN).await;
+            look(node, &client, &statement).await?;
         }
     }
 }
 
+/// Takes notices until they are too many, or until it is time to look because none comes; which it is.
+async fn are_many(node: &Node, notices: &mut UnboundedReceiver<String>) -> Result<bool, Fault> {
+    let began = Instant::now();
+    let (mut since, mut count) = (began, 0_u32);
+    // A look is due also while there is always something to be told.
+    let left = || LOOK_EVERY.saturating_sub(began.elapsed());
+    while let Ok(Some(notice)) = tokio::time::timeout(left(), notices.recv()).await {
+        let Some(instance) = node.instance.get() else { break };
+        if let Some((position, of)) = notice.split_once(' ')
+            && of == instance.as_str()
+            && let Ok(position) = position.parse()
+        {
+            node.saw(0, position)?;
+        }
+        if since.elapsed() > LOOK_OFTEN {
+            (since, count) = (Instant::now(), 0);
+        }
+        count = count.saturating_add(1);
+        if count > MANY {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Looks where the head is.
-async fn look(node: &Node, client: &Client) -> Result<(), Fault> {
-    let known = node.known_head();
+async fn look(node: &Node, client: &Client, statement: &Statement) -> Result<(), Fault> {
+    let (known, at) = (node.known_head(), Instant::now());
     let Some(instance) = node.known_instance().await? else { return Ok(()) };
-    let sql = "SELECT position FROM portcullis.journal WHERE instance = $1";
-    let row = answered(client.query_opt(sql, &[&instance.as_str()])).await?;
+    let row = answered(client.query_opt(statement, &[&instance.as_str()])).await?;
     let head = row.map(|row| row.try_get::<_, i64>(0)).transpose()?.unwrap_or(0);
-    node.saw(known, head.cast_unsigned())
+    node.saw(known, head.cast_unsigned())?;
+    node.news.send_if_modified(|news| news.looked(at, head.cast_unsigned()));
+    Ok(())
 }

@@ -89,6 +89,26 @@ pub(super) fn read_after(
     Ok(Found { rows, head: head.cast_unsigned(), pruned: pruned.cast_unsigned(), all })
 }
 
+/// The next event after a position and up to another that is no check, and up to which position events
+/// were pruned. The condition is that of the index `event_but_checks`, word for word, or it is not used.
+pub(super) fn next_change(
+    connection: &Connection,
+    after: Position,
+    up_to: Position,
+) -> rusqlite::Result<(Option<Position>, Position)> {
+    connection
+        .prepare_cached(
+            "SELECT (SELECT position FROM event INDEXED BY event_but_checks
+                     WHERE position > ?1 AND position <= ?2 AND instr(type, '.check.') = 0
+                     ORDER BY position LIMIT 1),
+                    pruned FROM journal",
+        )?
+        .query_row([after.cast_signed(), up_to.cast_signed()], |row| {
+            let next: Option<i64> = row.get(0)?;
+            Ok((next.map(i64::cast_unsigned), row.get::<_, i64>(1)?.cast_unsigned()))
+        })
+}
+
 fn from_row(row: &Row<'_>) -> rusqlite::Result<(Columns, i64)> {
     let columns = Columns {
         position: row.get(0)?,
