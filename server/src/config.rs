@@ -31,6 +31,8 @@ pub struct Setting {
     pub help: &'static str,
     /// Whether the flag alone, without a value, says `true`.
     pub(crate) is_switch: bool,
+    /// A value's text without what is secret in it.
+    pub(crate) shown: fn(&str) -> String,
 }
 
 impl Setting {
@@ -73,7 +75,7 @@ impl Chosen {
     /// The value, or an error that says where the bad one was given.
     pub(crate) fn parse<T: value::Value>(&self) -> Result<T, Failure> {
         let parsed = match &self.text {
-            Some(text) => T::parse(text).map_err(|why| format!("{text:?} {why}")),
+            Some(text) => T::parse(text).map_err(|why| format!("{:?} {why}", T::shown(text))),
             None => T::unset().ok_or_else(|| String::from("it must be set")),
         };
         parsed.map_err(|why| Failure::bad_input(format!("{}: {why}", Place(self))))

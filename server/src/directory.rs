@@ -16,7 +16,7 @@ use portcullis::{Actor, Details, OrgId, UserId};
 
 pub use error::DirectoryError;
 pub use journal::{
-    DryRun, JournalDirectory, NewEntry, NewToken, TokenInfo, TokenText, WantedState,
+    DryRun, JournalDirectory, NewEntry, NewToken, Tables, TokenInfo, TokenText, WantedState,
 };
 pub use start::{FirstStart, SecretFile, first_start, write_secret_file};
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use crate::place::without_passwords;
+
 /// The exit codes, for the end of every help text.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -34,15 +36,19 @@ impl From<Exit> for ExitCode {
 /// Prints clap's answer, help or usage error, and gives its exit code.
 #[must_use]
 pub fn of_usage(answer: &clap::Error) -> ExitCode {
+    // What was typed is repeated, and may be the URL of a database.
+    let text = answer.to_string();
+    let shown = without_passwords(&text);
     // Nobody may be reading (`portcullis --help | head -1`): no reason to fail.
-    let _ = answer.print();
+    let _ = if text == shown { answer.print() } else { write!(io::stderr().lock(), "{shown}") };
     if answer.use_stderr() { Exit::BadInput.into() } else { Exit::Done.into() }
 }
 
 /// Says on stderr what went wrong.
 pub(crate) fn tell(failure: &Failure) {
     // With stderr gone there is nobody left to tell; the exit code still says it.
-    let _ = writeln!(io::stderr().lock(), "portcullis: {failure}");
+    let told = without_passwords(&format!("portcullis: {failure}"));
+    let _ = writeln!(io::stderr().lock(), "{told}");
 }
 
 /// Why a command did not do what was asked.

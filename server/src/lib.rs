@@ -3,7 +3,7 @@
 //!
 //! [`cli`] says what may be typed, [`exit`] how every command ends; [`operate`] has the commands on a
 //! journal, each a module of its own, and [`mod@replay`] the one on attempts. [`serve`] is the server,
-//! told by [`config`]: calls come in by [`wire`], in [`proto`]'s messages, and are done by [`api`], for
+//! told by [`config`], on a journal in a [`place`]: calls come in by [`wire`], in [`proto`]'s messages, and are done by [`api`], for
 //! which [`directory`] and [`callers`] know who there is and whose tokens there are; [`oidc`] knows the
 //! tokens of an issuer.
 
@@ -17,6 +17,7 @@ mod limits;
 pub mod oidc;
 pub mod operate;
 mod output;
+pub mod place;
 pub mod proto;
 pub mod replay;
 pub mod serve;

@@ -18,13 +18,15 @@ mod view;
 
 use std::fmt::Display;
 use std::future::Future;
-use std::path::Path;
+use std::sync::Arc;
 
-use portcullis::journal::{Journal, JournalError, Position, SqliteJournal};
-use portcullis::{DurableEngine, WriteError};
+use portcullis::journal::{Journal, JournalError, Position};
+use portcullis::{DurableEngine, InstanceId, WriteError};
 
-use crate::directory::DirectoryError;
+use crate::cli::journal::JournalArgs;
+use crate::directory::{DirectoryError, Tables};
 use crate::exit::Failure;
+use crate::place::{Opened, Place};
 use view::View;
 
 /// Runs a command's future to its end.
@@ -33,30 +35,45 @@ pub(crate) fn run<T>(command: impl Future<Output = Result<T, Failure>>) -> Resul
     runtime.map_err(Failure::fault)?.block_on(command)
 }
 
-/// The journal in a file that exists: a mistyped path must not become a new journal.
-pub(crate) async fn journal(file: &Path) -> Result<SqliteJournal, Failure> {
-    let missing = |cause: &dyn Display| {
-        let file = file.display();
+/// A journal that exists: a mistyped place must not become a new one.
+pub(crate) async fn journal(
+    place: &Place,
+    instance: Option<&InstanceId>,
+) -> Result<Opened, Failure> {
+    let missing = |cause: &str| {
         Failure::bad_input(format!(
-            "there is no journal at {file}: {cause}; `portcullis policy set --create` makes one"
+            "there is no journal at {place}: {cause}; `portcullis policy set --create` makes one"
         ))
     };
-    std::fs::metadata(file).map_err(|error| missing(&error))?;
-    let journal = SqliteJournal::open(file).await.map_err(failure)?;
-    match journal.head().await.map_err(failure)? {
-        0 => Err(missing(&"the file is empty")),
-        _ => Ok(journal),
+    let opened = match place.open(instance, false).await {
+        Err(JournalError::Missing { cause, .. }) => return Err(missing(&cause)),
+        opened => opened.map_err(failure)?,
+    };
+    match opened.journal.head().await.map_err(failure)? {
+        0 => Err(match (place, instance) {
+            (Place::File(_), _) => missing("the file is empty"),
+            (Place::Database(_), None) => missing("the database has none yet"),
+            (Place::Database(_), Some(instance)) => {
+                missing(&format!("the database has none of the instance {instance}"))
+            }
+        }),
+        _ => Ok(opened),
     }
 }
 
-/// An engine that reads a journal as it is now, and writes nothing.
-async fn read(file: &Path) -> Result<DurableEngine, Failure> {
+async fn opened(args: &JournalArgs) -> Result<Opened, Failure> {
+    journal(&args.journal, args.instance.as_ref()).await
+}
+
+/// An engine that reads a journal as it is now, and writes nothing; and where its directory's tables are.
+async fn read(args: &JournalArgs) -> Result<(DurableEngine, Tables), Failure> {
+    let Opened { journal, tables } = opened(args).await?;
     let mut tries = 0..TRIES;
     loop {
-        let view = View::of(journal(file).await?).await.map_err(failure)?;
+        let view = View::of(Arc::clone(&journal)).await.map_err(failure)?;
         match DurableEngine::open_existing(view).await {
             Err(JournalError::Pruned { .. }) if tries.next().is_some() => {}
-            opened => return opened.map_err(failure),
+            opened => return Ok((opened.map_err(failure)?, tables)),
         }
     }
 }
@@ -64,13 +81,14 @@ async fn read(file: &Path) -> Result<DurableEngine, Failure> {
 /// How often to look again where another process removes events while they are read.
 const TRIES: u32 = 3;
 
-/// An engine that writes to a journal.
-async fn write(file: &Path) -> Result<DurableEngine, Failure> {
-    DurableEngine::open_existing(journal(file).await?).await.map_err(failure)
+/// An engine that writes to a journal; and where its directory's tables are.
+async fn write(args: &JournalArgs) -> Result<(DurableEngine, Tables), Failure> {
+    let Opened { journal, tables } = opened(args).await?;
+    Ok((DurableEngine::open_existing(journal).await.map_err(failure)?, tables))
 }
 
 /// The position after which a trail begins: not 0 where its beginning was pruned.
-pub(crate) async fn trail_start(journal: &impl Journal) -> Result<Position, JournalError> {
+pub(crate) async fn trail_start(journal: &dyn Journal) -> Result<Position, JournalError> {
     match journal.read_after(0, 1).await {
         Err(JournalError::Pruned { oldest }) => Ok(oldest.saturating_sub(1)),
         read => read.map(|_| 0),

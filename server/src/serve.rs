@@ -60,8 +60,9 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     let listener = Listener::bind(settings.listen, tls)?;
     log::start(settings);
     let metrics = Metrics::install()?;
-    let engine = Arc::new(open::engine(settings).await?);
-    let directory = JournalDirectory::open(Arc::clone(&engine), &settings.journal).await;
+    let (engine, tables) = open::engine(settings).await?;
+    let engine = Arc::new(engine);
+    let directory = JournalDirectory::open(Arc::clone(&engine), tables).await;
     let directory = Arc::new(directory.map_err(failure)?);
     let made = first_start::prepare(&directory, &settings.journal).await?;
     directory.follow().await.map_err(failure)?;
@@ -71,7 +72,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         instance = %engine.instance(),
-        journal = %settings.journal.display(),
+        journal = %settings.journal,
         position = engine.health().position,
         "opened"
     );

@@ -1,19 +1,27 @@
 //! What may be typed after the commands that work on a journal.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use portcullis::{Actor, InstanceId, OrgId, UserId};
 
 use super::Output;
 use super::time::Moment;
+use crate::place::Place;
 
 /// Which journal, and how to report.
 #[derive(Args, Clone, Debug)]
 pub struct JournalArgs {
-    /// The journal
-    #[arg(long, value_name = "FILE", default_value = "portcullis.db", env = "PORTCULLIS_JOURNAL")]
-    pub journal: PathBuf,
+    /// The journal: a file, or the URL of a PostgreSQL database
+    #[arg(
+        long,
+        value_name = "PLACE",
+        default_value = "portcullis.db",
+        env = "PORTCULLIS_JOURNAL",
+        hide_env_values = true
+    )]
+    pub journal: Place,
+    /// The instance: which one where a database has several; a file must be this one's
+    #[arg(long, value_name = "ID", env = "PORTCULLIS_INSTANCE")]
+    pub instance: Option<InstanceId>,
     /// How to report
     #[arg(long, value_enum, value_name = "FORM", default_value_t = Output::Table)]
     pub output: Output,
@@ -71,12 +79,9 @@ pub struct PolicySetArgs {
     /// The values.
     #[command(flatten)]
     pub values: PolicyValues,
-    /// Make a new journal if there is none
+    /// Make a new journal if there is none, of the instance `main` if none is named
     #[arg(long, conflicts_with = "org")]
     pub create: bool,
-    /// The instance of a new journal; `main` without this flag
-    #[arg(long, value_name = "ID", requires = "create")]
-    pub instance: Option<InstanceId>,
     /// Who does it.
     #[command(flatten)]
     pub actor: ActorArgs,

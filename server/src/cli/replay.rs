@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use portcullis::InstanceId;
 
 use super::Output;
+use crate::place::Place;
 use crate::replay::policy::OrgOverride;
 
 /// What `replay` is told.
@@ -14,8 +16,11 @@ pub struct ReplayArgs {
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// A journal whose trail to replay, in place of a file of attempts
-    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["file", "keep_going"])]
-    pub journal: Option<PathBuf>,
+    #[arg(long, value_name = "PLACE", conflicts_with_all = ["file", "keep_going"])]
+    pub journal: Option<Place>,
+    /// The instance of that journal: which one where a database has several
+    #[arg(long, value_name = "ID", requires = "journal")]
+    pub instance: Option<InstanceId>,
     /// How to report
     #[arg(long, value_enum, value_name = "FORM", default_value_t = Output::Table)]
     pub output: Output,

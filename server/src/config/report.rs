@@ -30,18 +30,18 @@ fn cells(chosen: &Chosen) -> [String; 3] {
     let name = name.map(|name| format!(" {}", safe(&name)));
     let line = line.map(|line| format!(", line {line}"));
     let from = [Some(String::from(from)), name, line].into_iter().flatten().collect();
-    [String::from(setting), value.map_or_else(|| String::from("-"), safe), from]
+    [String::from(setting), value.map_or_else(|| String::from("-"), |value| safe(&value)), from]
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
-    settings: Vec<Row<'a>>,
+struct Report {
+    settings: Vec<Row>,
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct Row {
     setting: &'static str,
-    value: Option<&'a str>,
+    value: Option<String>,
     /// `flag`, `environment`, `file`, or `default`.
     from: &'static str,
     /// The flag, the variable, or the file.
@@ -51,7 +51,7 @@ struct Row<'a> {
     line: Option<usize>,
 }
 
-fn row(chosen: &Chosen) -> Row<'_> {
+fn row(chosen: &Chosen) -> Row {
     let Chosen { setting, text, source } = chosen;
     let (from, name, line) = match source {
         Source::Flag => ("flag", Some(format!("--{}", setting.flag())), None),
@@ -59,5 +59,6 @@ fn row(chosen: &Chosen) -> Row<'_> {
         Source::File(file, line, _) => ("file", Some(file.display().to_string()), Some(*line)),
         Source::Default => ("default", None, None),
     };
-    Row { setting: setting.key, value: text.as_deref(), from, name, line }
+    let value = text.as_deref().map(setting.shown);
+    Row { setting: setting.key, value, from, name, line }
 }

@@ -13,6 +13,7 @@ use super::{Chosen, Setting};
 use crate::api::attempts::NodeName;
 use crate::exit::Failure;
 use crate::oidc::IssuerUrl;
+use crate::place::Place;
 
 /// Generates the settings as a struct with a field for each, and the table of their names.
 macro_rules! settings {
@@ -31,6 +32,7 @@ macro_rules! settings {
                 default: settings!(@default $($default)?),
                 help: concat!($($help),+),
                 is_switch: <$type as Value>::IS_SWITCH,
+                shown: <$type as Value>::shown,
             },)*
         ];
 
@@ -50,9 +52,9 @@ macro_rules! settings {
 }
 
 settings! {
-    /// The journal; made if there is none
-    journal: PathBuf, "FILE" = "portcullis.db";
-    /// The instance: `main` in a new journal; one that exists must be this instance's
+    /// The journal: a file, or the URL of a PostgreSQL database; made if there is none
+    journal: Place, "PLACE" = "portcullis.db";
+    /// The instance: `main` in a new journal; in a database of several, which one
     instance: Option<InstanceId>, "ID";
     /// First start only: failed passwords in a row that lock; 0 never locks
     max_password_attempts: u32, "N" = "10";
@@ -62,6 +64,8 @@ settings! {
     show_failures: bool, "BOOL" = "false";
     /// The name of this node in the ids of its attempts, for whoever routes their settling to it
     node: NodeName, "NAME" = "main";
+    /// How old what a right password with nothing to reset has seen of the journal may be; 0s looks each time
+    stale_success: Duration, "TIME" = "0s";
     /// How long an attempt may take between its two calls; then it is cancelled
     attempt_timeout: Timeout, "TIME" = "30s";
     /// How many attempts are held: open ones, and the answers of settled ones, for 5 minutes

@@ -2,6 +2,7 @@
 
 mod proxies;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -15,6 +16,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::api::attempts::NodeName;
 use crate::oidc::IssuerUrl;
+use crate::place::{Place, without_password};
 pub use proxies::{ForwardedHeader, Networks};
 
 /// A value of a setting.
@@ -29,6 +31,12 @@ pub trait Value: Sized {
     /// What the text is not.
     fn parse(text: &str) -> Result<Self, String>;
 
+    /// The text as it may be shown.
+    #[must_use]
+    fn shown(text: &str) -> String {
+        String::from(text)
+    }
+
     /// The value if nothing is set; `None` if something must be.
     #[must_use]
     fn unset() -> Option<Self> {
@@ -39,6 +47,10 @@ pub trait Value: Sized {
 impl<T: Value> Value for Option<T> {
     fn parse(text: &str) -> Result<Self, String> {
         T::parse(text).map(Some)
+    }
+
+    fn shown(text: &str) -> String {
+        T::shown(text)
     }
 
     fn unset() -> Option<Self> {
@@ -56,6 +68,19 @@ impl Value for PathBuf {
             "" => Err(String::from("names no file")),
             path => Ok(path.into()),
         }
+    }
+}
+
+impl Value for Place {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err(String::from("names no file and no database")),
+            place => Ok(OsString::from(place).into()),
+        }
+    }
+
+    fn shown(text: &str) -> String {
+        without_password(text)
     }
 }
 

@@ -1,4 +1,5 @@
-//! A directory whose events are in the engine's journal, and whose tables are in the journal's file.
+//! A directory whose events are in the engine's journal, and whose tables are beside them, in the journal's
+//! file or database.
 //!
 //! ```text
 //!   add, remove, lock … ──► engine ──► journal ──► catching up ──► tables ──► copy in memory
@@ -7,7 +8,7 @@
 //!
 //! Only events say what is so. The tables follow them: each reading first catches up with the position
 //! that the engine has reached, and tables that are lost or of another version are made anew. Several
-//! processes may share a file and its tables: what one has applied the others do not apply again. A
+//! processes may share the tables: what one has applied the others do not apply again. A
 //! position that holds nothing for the directory is only kept in memory, so that a storm of failed
 //! logins writes nothing here.
 
@@ -23,17 +24,17 @@ mod rows;
 mod schema;
 mod secret;
 mod standing;
+mod tables;
+mod there;
 mod write;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use portcullis::journal::{BoxFuture, JournalError, Position};
+use portcullis::journal::{BoxFuture, JournalError};
 use portcullis::{Actor, Clock, Details, DurableEngine, OrgId, SystemClock, UserId};
-use rusqlite::Connection;
 
 use super::{Directory, DirectoryError, Outcome, Standing, User, UserKind, UserPage, UserQuery};
 use crate::callers::{Caller, CallerError, Callers};
@@ -41,25 +42,27 @@ use events::Fact;
 use known::Known;
 use schema::Reflected;
 use standing::Standings;
+use tables::Sql;
 
 pub use grants::NewToken;
 pub use known::TokenInfo;
 pub use plan::{NewEntry, WantedState};
 pub use secret::TokenText;
+pub use tables::Tables;
 pub use write::DryRun;
 
-/// The directory of an engine whose journal is an SQLite file. Clones are the same directory.
+/// The directory of an engine, in the journal of the engine. Clones are the same directory.
 #[derive(Clone)]
 pub struct JournalDirectory(Arc<Shared>);
 
 struct Shared {
     engine: Arc<DurableEngine>,
     clock: Arc<dyn Clock>,
-    file: PathBuf,
-    /// The connection that writes the tables, and the position that they are known to reflect.
-    tables: Mutex<(Connection, Position)>,
-    /// Connections of readers who are done.
-    readers: Mutex<Vec<Connection>>,
+    tables: Tables,
+    /// The turn to write the tables.
+    writing: Mutex<()>,
+    /// The position that the tables are known to reflect.
+    written: AtomicU64,
     known: RwLock<Known>,
     standings: Standings,
     /// The position that tables and memory reflect: what comes between it and the tables' own holds
@@ -74,15 +77,19 @@ struct Shared {
 }
 
 impl JournalDirectory {
-    /// The directory of an engine that is open on the journal in `file`.
+    /// The directory of an engine that is open on a journal, whose file or
+    /// [tables](portcullis::journal::PostgresJournal::tables) are given.
     ///
     /// # Errors
     ///
     /// [`JournalError::Pruned`] if the tables have to be made from events that are gone,
     /// [`JournalError::Corrupt`] for an event of the directory's types that says something else, or
-    /// what else makes the file unusable.
-    pub async fn open(engine: Arc<DurableEngine>, file: &Path) -> Result<Self, JournalError> {
-        Self::open_with_clock(engine, file, SystemClock).await
+    /// what else makes them unusable.
+    pub async fn open(
+        engine: Arc<DurableEngine>,
+        tables: impl Into<Tables>,
+    ) -> Result<Self, JournalError> {
+        Self::open_with_clock(engine, tables, SystemClock).await
     }
 
     /// The same with a clock that tells when tokens expire.
@@ -92,26 +99,23 @@ impl JournalDirectory {
     /// As [`JournalDirectory::open`].
     pub async fn open_with_clock(
         engine: Arc<DurableEngine>,
-        file: &Path,
+        tables: impl Into<Tables>,
         clock: impl Clock + 'static,
     ) -> Result<Self, JournalError> {
-        let (file, opening) = (file.to_owned(), Arc::clone(&engine));
+        let (tables, opening) = (tables.into(), Arc::clone(&engine));
         let opened = blocking(move || {
-            let fault = |error: rusqlite::Error| schema::fault(&file, &error);
-            let mut connection = schema::connect(&file).map_err(fault)?;
             let locked = || opening.locked_users().map(|(user, _)| user).collect();
-            let reflected = schema::prepare(&file, &mut connection, locked)?;
-            let mut known = Known::default();
-            known.load(&connection).map_err(fault)?;
-            Ok((file, connection, reflected, known))
+            let reflected = schema::prepare(&tables, locked)?;
+            let known = tables.read(Known::of)?;
+            Ok((tables, reflected, known))
         });
-        let (file, connection, reflected, known) = opened.await?;
+        let (tables, reflected, known) = opened.await?;
         let directory = Self(Arc::new(Shared {
             engine,
             clock: Arc::new(clock),
-            file,
-            tables: Mutex::new((connection, reflected.position)),
-            readers: Mutex::default(),
+            tables,
+            writing: Mutex::default(),
+            written: AtomicU64::new(reflected.position),
             known: RwLock::new(known),
             standings: standing::none_yet(),
             position: AtomicU64::new(reflected.position),
@@ -123,15 +127,14 @@ impl JournalDirectory {
         Ok(directory)
     }
 
-    /// Whether a journal's file has a directory. It is to be opened by nothing but SQLite.
+    /// Whether a journal has a directory. Its file is to be opened by nothing but SQLite.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read.
-    pub fn is_in(file: &Path) -> Result<bool, JournalError> {
-        schema::connect(file)
-            .and_then(|connection| schema::are_there(&connection))
-            .map_err(|error| schema::fault(file, &error))
+    /// If it cannot be read.
+    pub async fn is_in(tables: impl Into<Tables>) -> Result<bool, JournalError> {
+        let tables = tables.into();
+        blocking(move || tables.read(schema::is_there)).await
     }
 
     /// The engine.
@@ -143,24 +146,14 @@ impl JournalDirectory {
     /// Reads the tables as they are at one moment.
     async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        read: impl FnOnce(&dyn Sql) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
         let shared = Arc::clone(&self.0);
         blocking(move || {
-            let fault = |error: rusqlite::Error| schema::fault(&shared.file, &error);
-            let pooled = held(&shared.readers).pop();
-            let connection = match pooled {
-                Some(connection) => connection,
-                None => schema::connect(&shared.file).map_err(fault)?,
-            };
-            let snapshot = connection.unchecked_transaction().map_err(fault)?;
-            let value = match schema::reflected(&snapshot).map_err(fault)? {
-                Some(_) => read(&snapshot).map_err(fault)?,
-                None => return Err(schema::foreign(&shared.file)),
-            };
-            drop(snapshot);
-            held(&shared.readers).push(connection);
-            Ok(value)
+            shared.tables.read(|tables| match schema::reflected(tables)? {
+                Some(_) => read(tables),
+                None => Err(shared.tables.foreign()),
+            })
         })
         .await
     }
@@ -286,7 +279,7 @@ impl Callers for JournalDirectory {
 
 impl fmt::Debug for JournalDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JournalDirectory").field("file", &self.0.file).finish_non_exhaustive()
+        f.debug_struct("JournalDirectory").field("tables", &self.0.tables).finish_non_exhaustive()
     }
 }
 

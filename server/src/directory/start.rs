@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use portcullis::{Actor, InvalidId, OrgId, UserId};
 
-use super::{DirectoryError, JournalDirectory, TokenText};
+use super::{Directory, DirectoryError, JournalDirectory, TokenText};
 use crate::api::roles::Role;
 
 /// What the first start made.
@@ -23,7 +23,8 @@ pub struct FirstStart {
 }
 
 /// If there is no token at all, makes an organization, a machine user with the role `IAM_OWNER` and a
-/// token of that user; `None` if there is one, whatever it is worth.
+/// token of that user; `None` if there is one, whatever it is worth. Of several processes that do so on one
+/// journal at the same time, the one whose token comes first has made them; the others remove theirs.
 ///
 /// # Errors
 ///
@@ -31,6 +32,7 @@ pub struct FirstStart {
 pub async fn first_start(
     directory: &JournalDirectory,
 ) -> Result<Option<FirstStart>, DirectoryError> {
+    let before = directory.engine().health().position;
     if directory.has_tokens().await? {
         return Ok(None);
     }
@@ -42,6 +44,11 @@ pub async fn first_start(
     directory.add_machine(&actor, (&org, &user), "admin", "Administrator", description).await?;
     directory.add_member(&actor, &user, Role::IamOwner, None).await?;
     let token = directory.add_token(&actor, &user, None).await?;
+    if directory.first_token_after(before).await?.is_some_and(|first| first != token.id) {
+        tracing::info!("another process has made the first token at the same time");
+        directory.remove_org(&actor, &org).await?;
+        return Ok(None);
+    }
     Ok(Some(FirstStart { org, user, token_id: token.id, token: token.text }))
 }
 

@@ -4,16 +4,15 @@ mod compare;
 mod walk;
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use portcullis::DurableEngine;
 use portcullis::journal::{JournalError, Position};
 use serde::Serialize;
 
 use super::view::View;
-use super::{failure, journal, run};
+use super::{failure, opened, run};
 use crate::cli::Output;
-use crate::cli::journal::CheckArgs;
+use crate::cli::journal::{CheckArgs, JournalArgs};
 use crate::exit::Failure;
 use crate::output::json;
 use crate::output::print;
@@ -44,8 +43,7 @@ struct Report {
 ///
 /// The journal's, and a fault if it is not sound.
 pub fn command(args: &CheckArgs) -> Result<(), Failure> {
-    let file = &args.journal.journal;
-    let report = run(check(file))?;
+    let report = run(check(&args.journal))?;
     print(|to| match args.journal.output {
         Output::Json => json::write(&report, to),
         Output::Table => report.write_table(to),
@@ -53,11 +51,11 @@ pub fn command(args: &CheckArgs) -> Result<(), Failure> {
     if report.sound {
         return Ok(());
     }
-    Err(Failure::fault(format!("{} is not sound: restore it from a backup", file.display())))
+    Err(Failure::fault(format!("{} is not sound: restore it from a backup", args.journal.journal)))
 }
 
-async fn check(file: &Path) -> Result<Report, Failure> {
-    let view = View::of(journal(file).await?).await.map_err(failure)?;
+async fn check(args: &JournalArgs) -> Result<Report, Failure> {
+    let view = View::of(opened(args).await?.journal).await.map_err(failure)?;
     let checkpoint = view.checkpoint_position();
     let mut problems = Problems::default();
     let walk = problems.of(walk::through(&view).await)?.unwrap_or_default();
@@ -65,13 +63,14 @@ async fn check(file: &Path) -> Result<Report, Failure> {
     let mut compared = false;
     // An engine on what is damaged already would only say the same again.
     if problems.is_empty()
-        && let Some(opened) = problems.of(DurableEngine::open_existing(view.clone()).await)?
+        && let Some(with_checkpoint) =
+            problems.of(DurableEngine::open_existing(view.clone()).await)?
         && checkpoint.is_some()
         && walk.first == 1
     {
         let replayed = DurableEngine::open_existing(view.without_checkpoint()).await;
         if let Some(replayed) = problems.of(replayed)? {
-            problems.append(&compare::engines(&opened, &replayed, &walk));
+            problems.append(&compare::engines(&with_checkpoint, &replayed, &walk));
             compared = true;
         }
     }

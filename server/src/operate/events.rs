@@ -8,7 +8,7 @@ use portcullis::{Aggregate, Recorded};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{failure, journal, run, trail_start};
+use super::{failure, opened, run, trail_start};
 use crate::cli::Output;
 use crate::cli::journal::EventsArgs;
 use crate::exit::Failure;
@@ -23,7 +23,7 @@ use crate::output::{print, rfc3339, safe};
 /// The journal's; a position that was pruned is bad input.
 pub fn command(args: &EventsArgs) -> Result<(), Failure> {
     run(async {
-        let journal = journal(&args.journal.journal).await?;
+        let journal = opened(&args.journal).await?.journal;
         let mut after = match args.after {
             Some(position) => position,
             None => trail_start(&journal).await.map_err(failure)?,

@@ -54,10 +54,10 @@ fn import(
     args: &ImportArgs,
 ) -> Result<(), Failure> {
     let report = run(async {
-        let journal = &args.journal.journal;
-        let engine = if args.dry_run { read(journal).await? } else { write(journal).await? };
+        let place = &args.journal;
+        let (engine, tables) = if args.dry_run { read(place).await? } else { write(place).await? };
         let engine = Arc::new(engine);
-        let done = match JournalDirectory::open(Arc::clone(&engine), journal).await {
+        let done = match JournalDirectory::open(Arc::clone(&engine), tables).await {
             Ok(directory) => Import::new(directory, name, length, args).all(input).await,
             Err(error) => Err(failure(error)),
         };

@@ -24,7 +24,7 @@ struct Report {
 pub fn command(args: &LockArgs) -> Result<(), Failure> {
     run(async {
         let LockArgs { user, org, actor, journal } = args;
-        let engine = write(&journal.journal).await?;
+        let (engine, _) = write(journal).await?;
         let locked = engine.lock_by(&actor.actor, org, user).await;
         engine.close().await;
         let details = locked.map_err(|error| unwritten(user, error))?;

@@ -20,7 +20,7 @@ use crate::output::{print, rfc3339};
 /// The journal's.
 pub fn command(args: &LockedArgs) -> Result<(), Failure> {
     run(async {
-        let engine = read(&args.journal.journal).await?;
+        let (engine, _) = read(&args.journal).await?;
         let locked = select(&engine, &args.filter);
         let output = args.journal.output;
         if args.count { report_counts(&locked, output) } else { report_users(&locked, output) }

@@ -1,6 +1,6 @@
 //! `portcullis policy`: the instance's policy and the overrides.
 
-use portcullis::journal::{JournalError, SqliteJournal};
+use portcullis::journal::Journal;
 use portcullis::{
     Details, DurableEngine, InstanceId, LockoutPolicy, OrgId, Origin, PolicyError, Resolved,
     WriteError,
@@ -17,6 +17,7 @@ use crate::exit::Failure;
 use crate::output::json::{self, DetailsJson, PolicyJson, ResolvedJson};
 use crate::output::table::{Columns, write_fields};
 use crate::output::{print, rfc3339};
+use crate::place::Opened;
 
 /// Runs `policy show`, `set`, `reset` or `list`.
 ///
@@ -118,7 +119,7 @@ struct PolicyReport {
 
 fn show(args: &PolicyShowArgs) -> Result<(), Failure> {
     run(async {
-        let engine = read(&args.journal.journal).await?;
+        let (engine, _) = read(&args.journal).await?;
         InForce::of(&engine, args.org.as_ref()).report(&args.journal, None)
     })
 }
@@ -126,25 +127,8 @@ fn show(args: &PolicyShowArgs) -> Result<(), Failure> {
 fn set(args: &PolicySetArgs) -> Result<(), Failure> {
     run(async {
         let PolicySetArgs { values, actor, .. } = args;
-        let file = &args.journal.journal;
-        let creates = args.create && std::fs::metadata(file).map_or(0, |found| found.len()) == 0;
-        let engine = if creates {
-            let policy = with(LockoutPolicy::default(), values);
-            let instance = match &args.instance {
-                Some(instance) => instance.clone(),
-                None => InstanceId::try_from(INSTANCE).map_err(Failure::fault)?,
-            };
-            let journal = SqliteJournal::open(file).await.map_err(failure)?;
-            DurableEngine::open(instance, policy, journal).await.map_err(failure)?
-        } else {
-            write(file).await?
-        };
-        if let Some(asked) = &args.instance
-            && asked != engine.instance()
-        {
-            let (found, asked) = (engine.instance().clone(), asked.clone());
-            return Err(failure(JournalError::OtherInstance { found, asked }));
-        }
+        let (engine, creates) =
+            if args.create { create(args).await? } else { (write(&args.journal).await?.0, false) };
         let before = InForce::of(&engine, args.org.as_ref());
         let policy = with(before.resolved.policy, values);
         let changed = match &args.org {
@@ -169,6 +153,22 @@ fn set(args: &PolicySetArgs) -> Result<(), Failure> {
     })
 }
 
+/// The engine of a journal that is made if there is none, and whether it was.
+async fn create(args: &PolicySetArgs) -> Result<(DurableEngine, bool), Failure> {
+    let JournalArgs { journal: place, instance, .. } = &args.journal;
+    let Opened { journal, .. } = place.open(instance.as_ref(), true).await.map_err(failure)?;
+    if journal.head().await.map_err(failure)? > 0 {
+        return Ok((DurableEngine::open_existing(journal).await.map_err(failure)?, false));
+    }
+    let instance = match instance {
+        Some(instance) => instance.clone(),
+        None => InstanceId::try_from(INSTANCE).map_err(Failure::fault)?,
+    };
+    let policy = with(LockoutPolicy::default(), &args.values);
+    let engine = DurableEngine::open(instance, policy, journal).await.map_err(failure)?;
+    Ok((engine, true))
+}
+
 /// A policy with those values that are given.
 fn with(policy: LockoutPolicy, values: &PolicyValues) -> LockoutPolicy {
     LockoutPolicy {
@@ -182,7 +182,7 @@ fn with(policy: LockoutPolicy, values: &PolicyValues) -> LockoutPolicy {
 
 fn reset(args: &PolicyResetArgs) -> Result<(), Failure> {
     run(async {
-        let engine = write(&args.journal.journal).await?;
+        let (engine, _) = write(&args.journal).await?;
         let done = engine.reset_to_default_by(&args.actor.actor, &args.org).await;
         let now = InForce::of(&engine, Some(&args.org));
         engine.close().await;
@@ -194,7 +194,7 @@ fn reset(args: &PolicyResetArgs) -> Result<(), Failure> {
 
 fn list(args: &PolicyListArgs) -> Result<(), Failure> {
     run(async {
-        let engine = read(&args.journal.journal).await?;
+        let (engine, _) = read(&args.journal).await?;
         let overrides: Vec<_> = engine.overrides().collect();
         print(|to| match args.journal.output {
             Output::Json => {

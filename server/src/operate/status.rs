@@ -33,7 +33,7 @@ struct Report {
 /// The journal's.
 pub fn command(args: &StatusArgs) -> Result<(), Failure> {
     run(async {
-        let engine = read(&args.journal.journal).await?;
+        let (engine, _) = read(&args.journal).await?;
         let user = &args.user;
         let status = engine.status(user);
         let resolved = status.org.as_ref().map(|org| engine.resolve(org));

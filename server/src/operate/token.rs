@@ -10,7 +10,7 @@ use super::{failure, read, run, undone, write};
 use crate::callers::Membership;
 use crate::cli::Output;
 use crate::cli::directory::{TokenCommand, TokenCreateArgs, TokenListArgs, TokenRevokeArgs};
-use crate::directory::{Directory, DirectoryError, JournalDirectory, NewToken, TokenInfo};
+use crate::directory::{Directory, DirectoryError, JournalDirectory, NewToken, Tables, TokenInfo};
 use crate::exit::Failure;
 use crate::output::json::{self, DetailsJson};
 use crate::output::table::Columns;
@@ -31,12 +31,11 @@ pub fn command(command: &TokenCommand) -> Result<(), Failure> {
 
 /// Does something on the directory of an engine and closes the engine whatever comes of it.
 async fn on_directory<T>(
-    engine: DurableEngine,
-    file: &std::path::Path,
+    (engine, tables): (DurableEngine, Tables),
     work: impl AsyncFnOnce(&JournalDirectory) -> Result<T, DirectoryError>,
 ) -> Result<T, Failure> {
     let engine = Arc::new(engine);
-    let done = match JournalDirectory::open(Arc::clone(&engine), file).await {
+    let done = match JournalDirectory::open(Arc::clone(&engine), tables).await {
         Ok(directory) => work(&directory).await.map_err(undone),
         Err(error) => Err(failure(error)),
     };
@@ -57,9 +56,8 @@ struct Created {
 
 fn create(args: &TokenCreateArgs) -> Result<(), Failure> {
     run(async {
-        let file = &args.journal.journal;
-        let made =
-            on_directory(write(file).await?, file, async |directory| make(directory, args).await);
+        let engine = write(&args.journal).await?;
+        let made = on_directory(engine, async |directory| make(directory, args).await);
         let NewToken { id, text } = made.await?;
         let token = text.as_str();
         print(|to| match args.journal.output {
@@ -124,8 +122,7 @@ struct ListReport {
 
 fn list(args: &TokenListArgs) -> Result<(), Failure> {
     run(async {
-        let file = &args.journal.journal;
-        let tokens = on_directory(read(file).await?, file, async |directory| {
+        let tokens = on_directory(read(&args.journal).await?, async |directory| {
             directory.list_tokens(args.user.as_ref()).await
         });
         let tokens = tokens.await?;
@@ -195,8 +192,7 @@ struct Revoked {
 
 fn revoke(args: &TokenRevokeArgs) -> Result<(), Failure> {
     run(async {
-        let file = &args.journal.journal;
-        let details = on_directory(write(file).await?, file, async |directory| {
+        let details = on_directory(write(&args.journal).await?, async |directory| {
             directory.revoke_token(&args.actor.actor, &args.token).await
         });
         let details = details.await?.into();

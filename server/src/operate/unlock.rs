@@ -44,8 +44,8 @@ struct Report {
 /// The journal's, and a refusal if a user who is named cannot be unlocked; the others are.
 pub fn command(args: &UnlockArgs) -> Result<(), Failure> {
     run(async {
-        let file = &args.journal.journal;
-        let engine = if args.dry_run { read(file).await? } else { write(file).await? };
+        let place = &args.journal;
+        let (engine, _) = if args.dry_run { read(place).await? } else { write(place).await? };
         let (mut chosen, mut refused) = choose(&engine, args);
         if !args.dry_run {
             let done = unlock(&engine, args, &mut chosen, &mut refused).await;

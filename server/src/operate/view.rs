@@ -7,13 +7,13 @@ use portcullis::InstanceId;
 use portcullis::Recorded;
 use portcullis::journal::{
     AppendError, Batch, BoxFuture, Checkpoint, CheckpointId, CheckpointPart, Held, Journal,
-    JournalError, Position, SqliteJournal,
+    JournalError, Position,
 };
 
 /// The view. Clones share the journal.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct View {
-    inner: Arc<SqliteJournal>,
+    inner: Arc<dyn Journal>,
     head: Position,
     /// The newest checkpoint, until an engine has taken it.
     checkpoint: Arc<Mutex<Option<Checkpoint>>>,
@@ -21,11 +21,11 @@ pub(super) struct View {
 
 impl View {
     /// The view of a journal now.
-    pub(super) async fn of(inner: SqliteJournal) -> Result<Self, JournalError> {
+    pub(super) async fn of(inner: Arc<dyn Journal>) -> Result<Self, JournalError> {
         // In this order: a checkpoint that is there states nothing that is after the head.
         let checkpoint = Arc::new(Mutex::new(inner.checkpoint().await?));
         let head = inner.head().await?;
-        Ok(Self { inner: Arc::new(inner), head, checkpoint })
+        Ok(Self { inner, head, checkpoint })
     }
 
     /// The position of the newest event.
@@ -74,6 +74,14 @@ impl Journal for View {
         }
     }
 
+    fn next_change(
+        &self,
+        after: Position,
+        up_to: Position,
+    ) -> BoxFuture<'_, Result<Option<Position>, JournalError>> {
+        self.inner.next_change(after, up_to.min(self.head))
+    }
+
     fn instance(&self) -> BoxFuture<'_, Result<InstanceId, JournalError>> {
         self.inner.instance()
     }
@@ -109,6 +117,10 @@ impl Journal for View {
     fn checkpoint(&self) -> BoxFuture<'_, Result<Option<Checkpoint>, JournalError>> {
         let taken = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner).take();
         Box::pin(async { Ok(taken) })
+    }
+
+    fn release(&self) {
+        self.inner.release();
     }
 
     fn prune(&self, _before: SystemTime) -> BoxFuture<'_, Result<u64, JournalError>> {

@@ -16,6 +16,7 @@ use crate::cli::replay::ReplayArgs;
 use crate::exit::Failure;
 use crate::operate;
 use crate::output::print;
+use crate::place::Place;
 
 /// Replays what the arguments name and reports on stdout.
 ///
@@ -23,8 +24,8 @@ use crate::output::print;
 ///
 /// If an input is bad, or if reading or writing fails.
 pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
-    if let Some(file) = &args.journal {
-        return run_on_trail(file, args);
+    if let Some(place) = &args.journal {
+        return run_on_trail(place, args);
     }
     match args.file.as_deref().filter(|path| *path != Path::new("-")) {
         None => run_on(io::stdin(), "stdin", None, args),
@@ -53,16 +54,17 @@ fn run_on(
     write(&report, taken, args.output)
 }
 
-fn run_on_trail(file: &Path, args: &ReplayArgs) -> Result<(), Failure> {
+fn run_on_trail(place: &Place, args: &ReplayArgs) -> Result<(), Failure> {
     let policies = Policies::from_args(&args.policy)?;
     let started = Instant::now();
     let bar = io::stderr().is_terminal().then(|| ProgressBar::new(0));
-    let report = operate::run(trail::replay(file, &policies, |position, head| {
-        if let Some(bar) = &bar {
-            bar.set_length(head);
-            bar.set_position(position);
-        }
-    }));
+    let report =
+        operate::run(trail::replay(place, args.instance.as_ref(), &policies, |position, head| {
+            if let Some(bar) = &bar {
+                bar.set_length(head);
+                bar.set_position(position);
+            }
+        }));
     if let Some(bar) = &bar {
         bar.finish_and_clear();
     }

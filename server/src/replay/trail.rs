@@ -1,9 +1,7 @@
 //! The trail of a journal, run through an engine under another policy.
 
-use std::path::Path;
-
 use portcullis::journal::{Journal, Position};
-use portcullis::{Aggregate, Event, LockCause, Recorded};
+use portcullis::{Aggregate, Event, InstanceId, LockCause, Recorded};
 
 use super::Replay;
 use super::line::{Attempt, Outcome};
@@ -11,6 +9,7 @@ use super::policy::Policies;
 use super::report::Report;
 use crate::exit::Failure;
 use crate::operate::{failure, journal, trail_start};
+use crate::place::Place;
 
 /// How many events to read at a time.
 const PAGE: usize = 4096;
@@ -21,12 +20,13 @@ const PAGE: usize = 4096;
 ///
 /// The journal's.
 pub(super) async fn replay(
-    file: &Path,
+    place: &Place,
+    instance: Option<&InstanceId>,
     policies: &Policies,
     mut seen: impl FnMut(Position, Position),
 ) -> Result<Report, Failure> {
     let mut replay = Replay::new(policies)?;
-    let journal = journal(file).await?;
+    let journal = journal(place, instance).await?.journal;
     let head = journal.head().await.map_err(failure)?;
     let mut after = trail_start(&journal).await.map_err(failure)?;
     while after < head {

@@ -10,6 +10,7 @@ use portcullis::{OrgId, UserId};
 use crate::directory::{FirstStart, JournalDirectory, SecretFile, first_start};
 use crate::exit::Failure;
 use crate::operate::undone;
+use crate::place::Place;
 
 /// What the first start has made.
 pub(super) struct Made {
@@ -21,17 +22,17 @@ pub(super) struct Made {
 /// Makes what the first start makes, unless there is a token already.
 pub(super) async fn prepare(
     directory: &JournalDirectory,
-    journal: &Path,
+    journal: &Place,
 ) -> Result<Option<Made>, Failure> {
     if directory.has_tokens().await.map_err(undone)? {
         return Ok(None);
     }
-    let token_file = beside(journal, ".token");
+    let token_file = journal.beside(".token");
     let unwritten = |error: io::Error| {
         Failure::fault(format!("cannot write the token to {}: {error}", token_file.display()))
     };
     // The file comes first: a token that cannot be kept must not be made.
-    let draft = beside(journal, ".token.new");
+    let draft = journal.beside(&format!(".token.{}", std::process::id()));
     let file = private(&draft).map_err(unwritten)?;
     let made = match first_start(directory).await.map_err(undone) {
         Ok(Some(made)) => made,
@@ -55,12 +56,6 @@ fn private(path: &Path) -> io::Result<SecretFile> {
         _ => {}
     }
     SecretFile::create(path)
-}
-
-fn beside(journal: &Path, ending: &str) -> PathBuf {
-    let mut path = journal.as_os_str().to_owned();
-    path.push(ending);
-    path.into()
 }
 
 impl Made {

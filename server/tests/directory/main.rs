@@ -1,30 +1,34 @@
-//! The directory in the journal: the projection, its callers, and the commands that fill it.
+//! The directory in the journal: the projection, its callers, and the commands that fill it. With
+//! `PORTCULLIS_TESTS_ON=postgres` all of it in PostgreSQL, else in files.
 
 #![allow(
     missing_docs,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::panic,
     reason = "helpers of tests may panic as tests may"
 )]
 
+#[path = "../../../tests/common/postgres.rs"]
+mod postgres;
+
 mod import;
 mod model;
+mod place;
 mod queries;
 mod rebuild;
 mod tokens;
 mod writes;
 
 use std::future::Future;
-use std::path::PathBuf;
-use std::sync::Arc;
 
-use portcullis::journal::SqliteJournal;
-use portcullis::{Actor, Clock, DurableEngine, InstanceId, LockoutPolicy, OrgId, UserId};
+use portcullis::{Actor, OrgId, UserId};
 use portcullis_server::directory::{JournalDirectory, User, UserFilter, UserKind, UserQuery};
 use serde_json::Value;
-use tempfile::TempDir;
+
+use place::Place;
 
 /// What a run came to.
 struct Run {
@@ -45,74 +49,6 @@ impl Run {
     fn fails(&self, code: i32, part: &str) {
         assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
         assert!(self.stderr.contains(part), "{}", self.stderr);
-    }
-}
-
-/// A folder with a journal in it.
-struct Place {
-    folder: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let place = Self { folder: tempfile::tempdir().unwrap() };
-        wait(async { place.engine().await.close().await });
-        place
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.path().join("portcullis.db")
-    }
-
-    async fn engine(&self) -> Arc<DurableEngine> {
-        let journal = SqliteJournal::open(self.file()).await.unwrap();
-        let instance: InstanceId = "main".parse().unwrap();
-        let policy = LockoutPolicy::new(3, 3);
-        Arc::new(DurableEngine::open(instance, policy, journal).await.unwrap())
-    }
-
-    async fn directory(&self) -> JournalDirectory {
-        JournalDirectory::open(self.engine().await, &self.file()).await.unwrap()
-    }
-
-    async fn directory_at(&self, clock: impl Clock + 'static) -> JournalDirectory {
-        let engine = self.engine().await;
-        JournalDirectory::open_with_clock(engine, &self.file(), clock).await.unwrap()
-    }
-
-    /// The tables, as another program sees them.
-    fn tables(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.file()).unwrap()
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        self.run_with(args, "")
-    }
-
-    /// Runs `portcullis` in the folder with that input.
-    fn run_with(&self, args: &[&str], input: &str) -> Run {
-        let mut command = assert_cmd::cargo::cargo_bin_cmd!("portcullis");
-        let command = command.current_dir(self.folder.path()).args(args).write_stdin(input);
-        let output = command.output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Run {
-            code: output.status.code().unwrap(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
-
-    #[track_caller]
-    fn json(&self, args: &[&str]) -> Value {
-        self.run(&[args, &["--output", "json"]].concat()).json()
-    }
-
-    /// The types of the events, in order.
-    fn types(&self) -> Vec<String> {
-        let events = self.run(&["events", "--output", "json"]);
-        let event = |line| serde_json::from_str::<Value>(line).unwrap();
-        let of = |line| event(line)["type"].as_str().unwrap().to_owned();
-        events.stdout.lines().map(of).collect()
     }
 }
 

@@ -302,7 +302,7 @@ proptest! {
             assert_equal(&again).await;
             again.engine().close().await;
             drop(again);
-            place.tables().execute("UPDATE directory SET version = 99", []).unwrap();
+            place.sql("UPDATE directory SET version = 99");
             let rebuilt = place.directory().await;
             assert_equal(&rebuilt).await;
             rebuilt.engine().close().await;

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use portcullis::durable::Admission;
-use portcullis::journal::{Journal, JournalError, SqliteJournal};
+use portcullis::journal::{Journal, JournalError};
 use portcullis::{Aggregate, DurableEngine, Factor};
 use portcullis_server::directory::{Directory, JournalDirectory, UserFilter, UserState};
 
+use super::place::on_postgres;
 use super::{Place, fill, org, query, user, wait};
 
 /// Guesses at users whom no directory knows.
@@ -22,7 +23,7 @@ async fn storm(engine: &DurableEngine, failures: u32) {
 }
 
 fn stored(place: &Place) -> i64 {
-    place.tables().query_row("SELECT position FROM directory", [], |row| row.get(0)).unwrap()
+    place.number("SELECT position FROM directory")
 }
 
 async fn total(directory: &JournalDirectory) -> u64 {
@@ -30,16 +31,17 @@ async fn total(directory: &JournalDirectory) -> u64 {
 }
 
 async fn open(place: &Place) -> Result<JournalDirectory, JournalError> {
-    JournalDirectory::open(place.engine().await, &place.file()).await
+    let (engine, tables) = place.engine_and_tables().await;
+    JournalDirectory::open(engine, tables).await
 }
 
 /// Removes all events of a journal that nobody has open.
 async fn prune(place: &Place) -> u64 {
-    let journal = SqliteJournal::open(place.file()).await.unwrap();
+    let journal = place.journal().await;
     let engine = DurableEngine::builder().checkpoint_every(1).open_existing(journal).await.unwrap();
     engine.close().await;
     drop(engine);
-    let journal = SqliteJournal::open(place.file()).await.unwrap();
+    let journal = place.journal().await;
     journal.prune(SystemTime::now() + Duration::from_secs(1)).await.unwrap()
 }
 
@@ -113,10 +115,10 @@ fn tables_whose_events_are_gone_are_an_error_that_says_so() {
         assert_eq!(total(&good).await, 1);
         good.engine().close().await;
         drop(good);
-        place.tables().execute("UPDATE directory SET version = 0", []).unwrap();
+        place.sql("UPDATE directory SET version = 0");
         let lost = open(&place).await.unwrap_err();
         assert!(matches!(lost, JournalError::Pruned { .. }), "{lost}");
-        place.tables().execute("UPDATE directory SET version = 1, position = 1", []).unwrap();
+        place.sql("UPDATE directory SET version = 1, position = 1");
         let late = open(&place).await.unwrap_err();
         assert!(matches!(late, JournalError::Pruned { .. }), "{late}");
         assert_eq!(place.run(&["token", "list"]).code, 2);
@@ -131,19 +133,18 @@ fn tables_that_are_ahead_of_the_journal_are_made_anew() {
         fill(&directory, "acme", &["ada"]).await;
         directory.engine().close().await;
         drop(directory);
-        place
-            .tables()
-            .execute_batch(
-                "UPDATE directory SET position = 1000; DELETE FROM directory_user;
-                 CREATE TABLE directory_of_later (x); CREATE TABLE directories (x)",
-            )
-            .unwrap();
+        place.sql("UPDATE directory SET position = 1000; DELETE FROM directory_user");
+        if !on_postgres() {
+            place.sql("CREATE TABLE directory_of_later (x); CREATE TABLE directories (x)");
+        }
         let again = open(&place).await.unwrap();
         assert_eq!(total(&again).await, 1);
         again.engine().close().await;
-        let tables = place.tables();
-        assert!(!tables.table_exists(None, "directory_of_later").unwrap());
-        assert!(tables.table_exists(None, "directories").unwrap());
+        if !on_postgres() {
+            let there = "SELECT count(*) FROM sqlite_schema WHERE name";
+            assert_eq!(place.number(&format!("{there} = 'directory_of_later'")), 0);
+            assert_eq!(place.number(&format!("{there} = 'directories'")), 1);
+        }
     });
 }
 
@@ -153,16 +154,11 @@ fn tables_made_anew_by_another_version_are_left_to_it() {
     wait(async {
         let directory = open(&place).await.unwrap();
         fill(&directory, "acme", &["ada"]).await;
-        place.tables().execute("UPDATE directory SET version = 2", []).unwrap();
+        place.sql("UPDATE directory SET version = 2");
         let error = directory.user(&user("ada")).await.unwrap_err();
         assert!(matches!(error, JournalError::Foreign { .. }), "{error}");
         // Ours again, but begun anew: what is missing is applied again.
-        place
-            .tables()
-            .execute_batch(
-                "UPDATE directory SET version = 1, position = 0; DELETE FROM directory_user",
-            )
-            .unwrap();
+        place.sql("UPDATE directory SET version = 1, position = 0; DELETE FROM directory_user");
         fill(&directory, "umbrella", &["eve"]).await;
         assert_eq!(total(&directory).await, 2);
         directory.engine().close().await;
@@ -195,18 +191,15 @@ fn a_directory_of_a_million_users_opens_quickly() {
         assert_eq!(total(&directory).await, 1);
         directory.engine().close().await;
         drop(directory);
-        place
-            .tables()
-            .execute_batch(
-                "INSERT INTO directory_user
-                 WITH RECURSIVE n(x) AS (SELECT 1000 UNION ALL SELECT x + 1 FROM n LIMIT 1000000)
-                 SELECT x, 'u' || x, 'acme', 'n' || x, 'n' || x, 0, '', '', '', '', 1, x % 1000 = 0,
-                        x, 0, 0 FROM n",
-            )
-            .unwrap();
-        let engine = place.engine().await;
+        place.sql(
+            "INSERT INTO directory_user
+             WITH RECURSIVE n(x) AS (SELECT 1000 UNION ALL SELECT x + 1 FROM n WHERE x < 1000999)
+             SELECT x, 'u' || x, 'acme', 'n' || x, 'n' || x, 0, '', '', '', '', 1,
+                    CASE x % 1000 WHEN 0 THEN 1 ELSE 0 END, x, 0, 0 FROM n",
+        );
+        let (engine, tables) = place.engine_and_tables().await;
         let started = Instant::now();
-        let directory = JournalDirectory::open(engine, &place.file()).await.unwrap();
+        let directory = JournalDirectory::open(engine, tables).await.unwrap();
         let opened = started.elapsed();
         let caller = portcullis_server::callers::Callers::caller(&directory, token.text.as_str());
         assert!(caller.await.unwrap().is_some());

@@ -83,7 +83,7 @@ fn a_wrong_command_line_is_usage() {
         (&["policy", "set", "--max-otp-attempts", "-1"], "unexpected argument"),
         (&["policy", "set", "--max-otp-attempts", "4294967296"], "4294967296"),
         (&["policy", "set", "--org", "a", "--create", "--show-failures"], "cannot be used with"),
-        (&["policy", "set", "--instance", "a", "--show-failures"], "--create"),
+        (&["policy", "set", "--instance", "a", "--show-failures"], "instance main, not to a"),
         (&["policy", "show", "--org", " a"], "white space"),
         (&["lock", "ada"], "--org"),
         (&["lock", "", "--org", "a"], "an id must not be empty"),

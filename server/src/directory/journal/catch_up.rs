@@ -1,5 +1,6 @@
 //! Catching up: from the events that there are to the tables, and from these to memory.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,11 +8,13 @@ use std::time::SystemTime;
 
 use futures_util::StreamExt;
 use portcullis::journal::{JournalError, Position};
-use rusqlite::{Connection, TransactionBehavior};
+use portcullis::{OrgId, UserId};
 
 use super::events::Step;
+use super::known::{Found, Known};
 use super::project::Touched;
 use super::schema::{self, Reflected};
+use super::tables::Sql;
 use super::{JournalDirectory, Shared, blocking, held, project};
 
 /// The changes of so many events are one transaction.
@@ -51,6 +54,8 @@ impl JournalDirectory {
 
     async fn catch_up_to(&self, target: Position) -> Result<(), JournalError> {
         let shared = &self.0;
+        // Who cannot hear of what others revoke admits nobody.
+        shared.tables.current()?;
         if shared.position.load(Ordering::Acquire) >= target {
             return Ok(());
         }
@@ -101,7 +106,7 @@ impl JournalDirectory {
         let mut position = shared.position.load(Ordering::Acquire);
         while position < target {
             // Failures and successes are most of a journal, and nothing to the directory.
-            let (from, to) = match self.next_but_checks(position, target).await? {
+            let (from, to) = match shared.engine.next_change(position, target).await? {
                 Some(next) => {
                     let from = next.saturating_sub(1);
                     (from, from.saturating_add(BATCH).min(target))
@@ -115,12 +120,12 @@ impl JournalDirectory {
             while position < to {
                 let recorded = events.next().await.unwrap_or(Err(JournalError::Closed))?;
                 (position, at) = (recorded.position, recorded.at);
-                let step = Step::of(&recorded)
-                    .map_err(|cause| schema::corrupt(&shared.file, position, cause))?;
+                let step =
+                    Step::of(&recorded).map_err(|cause| shared.tables.corrupt(position, cause))?;
                 steps.extend(step);
             }
             let reached = Reflected { position, at };
-            let is_far = position.saturating_sub(held(&shared.tables).1) >= LAZY;
+            let is_far = position.saturating_sub(shared.written.load(Ordering::Acquire)) >= LAZY;
             if steps.is_empty() && !is_far {
                 shared.reach(reached);
             } else if let Written::Elsewhere = self.write(steps, reached).await? {
@@ -128,26 +133,6 @@ impl JournalDirectory {
             }
         }
         Ok(Written::Done)
-    }
-
-    /// The next event that is no check.
-    async fn next_but_checks(
-        &self,
-        after: Position,
-        up_to: Position,
-    ) -> Result<Option<Position>, JournalError> {
-        let shared = Arc::clone(&self.0);
-        blocking(move || {
-            let connection = &held(&shared.tables).0;
-            let found = schema::next_but_checks(connection, after, up_to);
-            let (next, pruned) = found.map_err(|error| schema::fault(&shared.file, &error))?;
-            // What came in between may have been the directory's.
-            if pruned > after {
-                return Err(JournalError::Pruned { oldest: pruned.saturating_add(1) });
-            }
-            Ok(next)
-        })
-        .await
     }
 
     async fn write(&self, steps: Vec<Step>, reached: Reflected) -> Result<Written, JournalError> {
@@ -162,73 +147,86 @@ impl JournalDirectory {
     }
 }
 
+/// What memory is to take over of a batch, as the tables have it.
+enum Fresh {
+    All(Known),
+    Some { orgs: Vec<OrgId>, users: Vec<(UserId, Found)> },
+}
+
+impl Fresh {
+    fn of(steps: &[Step], tables: &dyn Sql) -> Result<Self, JournalError> {
+        let (mut orgs, mut touched) = (Vec::new(), BTreeSet::new());
+        for step in steps {
+            match project::touched(&step.change) {
+                Touched::Nobody => {}
+                Touched::Org(org) => orgs.push(org.clone()),
+                Touched::User(user) => drop(touched.insert(user)),
+                Touched::Everybody => return Known::of(tables).map(Self::All),
+            }
+        }
+        let users = touched.into_iter().map(|user| Ok((user.clone(), Found::of(user, tables)?)));
+        Ok(Self::Some { orgs, users: users.collect::<Result<_, JournalError>>()? })
+    }
+}
+
 impl Shared {
     /// Applies a batch to the tables, as far as nobody else has, and then to memory. If whoever asked
     /// waits no more, this is done all the same, before the next batch.
     fn write(&self, steps: &[Step], reached: Reflected) -> Result<Written, JournalError> {
-        let fault = |error: rusqlite::Error| schema::fault(&self.file, &error);
-        let mut tables = held(&self.tables);
-        let (connection, written) = &mut *tables;
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
-        let Some(found) = schema::reflected(&transaction).map_err(fault)? else {
-            return Err(schema::foreign(&self.file));
-        };
-        if found.position < *written {
-            return Ok(Written::Elsewhere);
-        }
-        if found.position < reached.position {
-            for step in steps.iter().filter(|step| step.position > found.position) {
-                project::apply(&transaction, step).map_err(fault)?;
+        let _turn = held(&self.writing);
+        let written = self.written.load(Ordering::Acquire);
+        let applied = self.tables.write(|tables| {
+            let Some(found) = schema::reflected(tables)? else {
+                return Err(self.tables.foreign());
+            };
+            if found.position < written {
+                return Ok(None);
             }
-            schema::set_reflected(&transaction, reached).map_err(fault)?;
-            transaction.commit().map_err(fault)?;
-        } else {
-            drop(transaction);
-        }
-        *written = reached.position.max(found.position);
+            if found.position < reached.position {
+                for step in steps.iter().filter(|step| step.position > found.position) {
+                    project::apply(tables, step)?;
+                }
+                schema::set_reflected(tables, reached)?;
+            }
+            let position = reached.position.max(found.position);
+            Ok(Some((position, Fresh::of(steps, tables)?)))
+        })?;
+        let Some((position, fresh)) = applied else { return Ok(Written::Elsewhere) };
+        self.written.store(position, Ordering::Release);
         if !steps.is_empty() {
-            self.take_over(connection, steps).map_err(fault)?;
+            self.take_over(fresh);
         }
         self.reach(reached);
         Ok(Written::Done)
     }
 
     /// Brings memory to what the tables say of all that has changed.
-    fn take_over(&self, tables: &Connection, steps: &[Step]) -> rusqlite::Result<()> {
+    fn take_over(&self, fresh: Fresh) {
         let mut known = self.known_to_change();
-        for step in steps {
-            match project::touched(&step.change) {
-                Touched::Nobody => {}
-                Touched::Org(org) => {
-                    known.orgs.insert(org.clone());
-                }
-                Touched::User(user) => {
-                    self.standings.remove(user);
-                    known.refresh(tables, user)?;
-                }
-                Touched::Everybody => {
-                    self.standings.clear();
-                    known.load(tables)?;
+        match fresh {
+            Fresh::All(mut all) => {
+                self.standings.clear();
+                all.changes = known.changes;
+                *known = all;
+            }
+            Fresh::Some { orgs, users } => {
+                known.orgs.extend(orgs);
+                for (user, found) in users {
+                    self.standings.remove(&user);
+                    known.put(user, found);
                 }
             }
         }
-        Ok(())
     }
 
     fn reload(&self) -> Result<(), JournalError> {
-        let fault = |error: rusqlite::Error| schema::fault(&self.file, &error);
-        let mut tables = held(&self.tables);
-        let (connection, written) = &mut *tables;
-        let snapshot = connection.transaction().map_err(fault)?;
-        let Some(found) = schema::reflected(&snapshot).map_err(fault)? else {
-            return Err(schema::foreign(&self.file));
-        };
-        let mut known = self.known_to_change();
-        self.standings.clear();
-        known.load(&snapshot).map_err(fault)?;
-        drop(known);
-        *written = found.position;
+        let _turn = held(&self.writing);
+        let (found, known) = self.tables.read(|tables| {
+            let found = schema::reflected(tables)?.ok_or_else(|| self.tables.foreign())?;
+            Ok((found, Known::of(tables)?))
+        })?;
+        self.take_over(Fresh::All(known));
+        self.written.store(found.position, Ordering::Release);
         *held(&self.at) = found.at;
         self.position.store(found.position, Ordering::Release);
         Ok(())

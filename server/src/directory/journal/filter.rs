@@ -1,9 +1,10 @@
 //! Queries as SQL. What a caller says is bound, never written into the text.
 
 use portcullis::OrgId;
-use rusqlite::{Connection, params_from_iter};
+use portcullis::journal::JournalError;
 
 use super::rows::{USER_COLUMNS, lower, user};
+use super::tables::{Sql, Value, list};
 use crate::directory::{TextMatch, User, UserFilter, UserQuery, UserState};
 
 /// How many users are answered with where nobody says how many.
@@ -11,24 +12,25 @@ const USUAL: u32 = 100;
 /// The most that are answered with at once.
 const MOST: u32 = 1_000;
 
-/// A condition, and the texts to bind to it in the order of its question marks.
-#[derive(Default)]
-struct Condition {
+/// A condition, and the texts to bind to it.
+struct Condition<'t> {
+    tables: &'t dyn Sql,
     sql: String,
-    texts: Vec<String>,
+    texts: Vec<Value>,
 }
 
 /// The users that a query asks for, and how many there are in all.
-pub(super) fn users(from: &Connection, query: &UserQuery) -> rusqlite::Result<(Vec<User>, u64)> {
-    let mut condition = Condition::default();
+pub(super) fn users(from: &dyn Sql, query: &UserQuery) -> Result<(Vec<User>, u64), JournalError> {
+    let mut condition = Condition { tables: from, sql: String::new(), texts: Vec::new() };
     if let Some(orgs) = &query.orgs {
         condition.orgs(orgs);
         condition.sql.push_str(" AND ");
     }
     condition.push(&query.filter);
-    let Condition { sql, texts } = condition;
+    let Condition { sql, texts, .. } = condition;
     let count = format!("SELECT count(*) FROM directory_user WHERE {sql}");
-    let total: i64 = from.prepare(&count)?.query_row(params_from_iter(&texts), |row| row.get(0))?;
+    let counted = from.query_once(&count, &texts)?;
+    let total = counted.first().map_or(Ok(0), |row| row.number(0))?;
     let direction = if query.ascending { "ASC" } else { "DESC" };
     let order = if query.by_user_name {
         format!("lower_name {direction}, number {direction}")
@@ -41,12 +43,11 @@ pub(super) fn users(from: &Connection, query: &UserQuery) -> rusqlite::Result<(V
         "SELECT {USER_COLUMNS} FROM directory_user WHERE {sql}
          ORDER BY {order} LIMIT {limit} OFFSET {offset}"
     );
-    let mut statement = from.prepare(&page)?;
-    let rows = statement.query_map(params_from_iter(&texts), user)?;
-    Ok((rows.collect::<rusqlite::Result<_>>()?, total.cast_unsigned()))
+    let rows = from.query_once(&page, &texts)?;
+    Ok((rows.iter().map(user).collect::<Result<_, _>>()?, total.cast_unsigned()))
 }
 
-impl Condition {
+impl Condition<'_> {
     fn push(&mut self, filter: &UserFilter) {
         match filter {
             UserFilter::State(state) => self.sql.push_str(match state {
@@ -59,9 +60,9 @@ impl Condition {
             UserFilter::IsHuman(true) => self.sql.push_str("is_human = 1"),
             UserFilter::IsHuman(false) => self.sql.push_str("is_human = 0"),
             UserFilter::Org(org) => self.bound("org = ?", org),
-            UserFilter::Nobody => self.sql.push('0'),
-            UserFilter::And(filters) => self.all(filters, " AND ", "1"),
-            UserFilter::Or(filters) => self.all(filters, " OR ", "0"),
+            UserFilter::Nobody => self.sql.push_str("FALSE"),
+            UserFilter::And(filters) => self.all(filters, " AND ", "TRUE"),
+            UserFilter::Or(filters) => self.all(filters, " OR ", "FALSE"),
             UserFilter::Not(filter) => {
                 self.sql.push_str("NOT (");
                 self.push(filter);
@@ -70,22 +71,27 @@ impl Condition {
         }
     }
 
-    fn bound(&mut self, sql: &str, text: impl Into<String>) {
-        self.sql.push_str(sql);
+    /// A condition with one question mark, for the text. No text that is stored has a control character,
+    /// and PostgreSQL would refuse to be asked for one with a NUL.
+    fn bound(&mut self, sql: &str, text: &str) {
+        if text.contains('\0') {
+            return self.sql.push_str("FALSE");
+        }
         self.texts.push(text.into());
+        self.sql.push_str(&sql.replace('?', &format!("?{}", self.texts.len())));
     }
 
     /// Any number of texts is one parameter, a JSON array.
-    fn one_of(&mut self, column: &str, texts: &[String]) {
-        self.sql.push_str(column);
-        self.bound(" IN (SELECT value FROM json_each(?))", serde_json::json!(texts).to_string());
+    fn one_of(&mut self, column: &str, texts: &[impl AsRef<str>]) {
+        self.texts.push(list(texts.iter().map(AsRef::as_ref)));
+        self.sql.push_str(&self.tables.is_one_of(column, self.texts.len()));
     }
 
     /// One organization is the usual case, and only for one there is an index in order.
     fn orgs(&mut self, orgs: &[OrgId]) {
         match orgs {
             [org] => self.bound("org = ?", org.as_str()),
-            _ => self.one_of("org", &orgs.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            _ => self.one_of("org", orgs),
         }
     }
 
@@ -121,17 +127,17 @@ impl Condition {
         let sql = match how {
             TextMatch::Equals | TextMatch::EqualsIgnoreCase => format!("{column} = ?"),
             // Each text begins and ends with the empty one.
-            _ if length == 0 => return self.sql.push('1'),
+            _ if length == 0 => return self.sql.push_str("TRUE"),
             TextMatch::StartsWith | TextMatch::StartsWithIgnoreCase => {
                 format!("substr({column}, 1, {length}) = ?")
             }
             TextMatch::Contains | TextMatch::ContainsIgnoreCase => {
-                format!("instr({column}, ?) > 0")
+                format!("replace({column}, ?, '') <> {column}")
             }
             TextMatch::EndsWith | TextMatch::EndsWithIgnoreCase => {
-                format!("substr({column}, -{length}) = ?")
+                format!("substr({column}, length({column}) - {length} + 1) = ?")
             }
         };
-        self.bound(&sql, text);
+        self.bound(&sql, &text);
     }
 }

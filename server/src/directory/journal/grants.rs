@@ -1,11 +1,14 @@
 //! Who may do what: memberships and tokens.
 
+use std::pin::pin;
 use std::time::SystemTime;
 
+use futures_util::StreamExt;
 use jiff::Timestamp;
+use portcullis::journal::{JournalError, Position};
 use portcullis::{Actor, Details, OrgId, UserId};
 
-use super::events::Fact;
+use super::events::{Change, Fact, Step};
 use super::known::memberships;
 use super::secret::{new_id, new_token};
 use super::{JournalDirectory, TokenInfo, TokenText};
@@ -156,6 +159,25 @@ impl JournalDirectory {
     pub async fn has_tokens(&self) -> Result<bool, DirectoryError> {
         self.catch_up().await?;
         Ok(self.known().has_tokens())
+    }
+
+    /// The id of the first token that was added after a position, if one was up to now.
+    pub(in crate::directory) async fn first_token_after(
+        &self,
+        after: Position,
+    ) -> Result<Option<String>, DirectoryError> {
+        let (mut position, end) = (after, self.engine().health().position);
+        let mut events = pin!(self.engine().events_after(after));
+        while position < end {
+            let recorded = events.next().await.unwrap_or(Err(JournalError::Closed))?;
+            position = recorded.position;
+            if let Ok(Some(Step { change: Change::Fact(Fact::TokenAdded { token, .. }), .. })) =
+                Step::of(&recorded)
+            {
+                return Ok(Some(token));
+            }
+        }
+        Ok(None)
     }
 
     /// A new id, that neither an organization, nor a user, nor a token has: 18 digits, as ZITADEL's.

@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
+use portcullis::journal::JournalError;
 use portcullis::{OrgId, UserId};
-use rusqlite::{Connection, OptionalExtension};
 
 use super::project::INSTANCE;
-use super::rows::{id, time};
+use super::rows::time;
 use super::secret::{Hash, from_hex, is_of};
+use super::tables::Sql;
 use crate::api::roles::Role;
 use crate::callers::{Caller, Membership};
 
@@ -56,52 +57,66 @@ pub struct TokenInfo {
     pub expires_at: Option<SystemTime>,
 }
 
+/// What the tables say of a user that the copy is to have: nothing of who has no token.
+#[derive(Debug)]
+pub(super) struct Found(Option<(Owner, Vec<(String, Token)>)>);
+
+impl Found {
+    pub(super) fn of(user: &UserId, from: &dyn Sql) -> Result<Self, JournalError> {
+        let tokens = from.query(
+            "SELECT id, hash, expires, created FROM directory_token WHERE \"user\" = ?1",
+            &[user.as_str().into()],
+        )?;
+        if tokens.is_empty() {
+            return Ok(Self(None));
+        }
+        let owner = from.query(
+            "SELECT org, is_active FROM directory_user WHERE id = ?1",
+            &[user.as_str().into()],
+        )?;
+        let Some(owner) = owner.first() else { return Ok(Self(None)) };
+        let mut list = Vec::with_capacity(tokens.len());
+        for row in &tokens {
+            let hash = from_hex(&row.text(1)?).unwrap_or_default();
+            let (expires, created) = (row.number_if_any(2)?.map(time), time(row.number(3)?));
+            list.push((row.text(0)?, Token { user: user.clone(), hash, expires, created }));
+        }
+        let owner = Owner {
+            org: owner.id(0)?,
+            is_active: owner.flag(1)?,
+            memberships: memberships(from, user)?,
+            tokens: list.iter().map(|(id, _)| id.clone()).collect(),
+        };
+        Ok(Self(Some((owner, list))))
+    }
+}
+
 impl Known {
-    /// Reads all of it anew.
-    pub(super) fn load(&mut self, from: &Connection) -> rusqlite::Result<()> {
-        let mut known = Self { changes: self.changes, ..Self::default() };
-        let mut orgs = from.prepare("SELECT id FROM directory_org")?;
-        for org in orgs.query_map([], |row| id(row, 0))? {
-            known.orgs.insert(org?);
+    /// Reads all of it.
+    pub(super) fn of(from: &dyn Sql) -> Result<Self, JournalError> {
+        let mut known = Self::default();
+        for row in from.query("SELECT id FROM directory_org", &[])? {
+            known.orgs.insert(row.id(0)?);
         }
-        let mut owners = from.prepare("SELECT DISTINCT user FROM directory_token")?;
-        for owner in owners.query_map([], |row| id(row, 0))? {
-            known.refresh(from, &owner?)?;
+        for row in from.query("SELECT DISTINCT \"user\" FROM directory_token", &[])? {
+            let owner = row.id(0)?;
+            let found = Found::of(&owner, from)?;
+            known.put(owner, found);
         }
-        *self = known;
-        Ok(())
+        Ok(known)
     }
 
-    /// Reads what there is of a user again.
-    pub(super) fn refresh(&mut self, from: &Connection, user: &UserId) -> rusqlite::Result<()> {
-        if let Some(owner) = self.owners.remove(user) {
+    /// Has what was found of a user in the place of what there was.
+    pub(super) fn put(&mut self, user: UserId, found: Found) {
+        if let Some(owner) = self.owners.remove(&user) {
             for token in owner.tokens {
                 self.tokens.remove(&token);
             }
         }
-        let mut statement = from.prepare_cached(
-            "SELECT id, hash, expires, created FROM directory_token WHERE user = ?1",
-        )?;
-        let rows = statement.query_map([user.as_str()], |row| {
-            let hash = from_hex(&row.get::<_, String>(1)?).unwrap_or_default();
-            let expires = row.get::<_, Option<i64>>(2)?.map(time);
-            let token = Token { user: user.clone(), hash, expires, created: time(row.get(3)?) };
-            Ok((row.get::<_, String>(0)?, token))
-        })?;
-        let tokens = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        if tokens.is_empty() {
-            return Ok(());
+        if let Found(Some((owner, tokens))) = found {
+            self.owners.insert(user, owner);
+            self.tokens.extend(tokens);
         }
-        let found = from
-            .prepare_cached("SELECT org, is_active FROM directory_user WHERE id = ?1")?
-            .query_row([user.as_str()], |row| Ok((id(row, 0)?, row.get(1)?)))
-            .optional()?;
-        let Some((org, is_active)) = found else { return Ok(()) };
-        let memberships = memberships(from, user)?;
-        let ids = tokens.iter().map(|(id, _)| id.clone()).collect();
-        self.owners.insert(user.clone(), Owner { org, is_active, memberships, tokens: ids });
-        self.tokens.extend(tokens);
-        Ok(())
     }
 
     /// Whose token it is, if it holds at that time.
@@ -149,17 +164,17 @@ impl Known {
 }
 
 /// A user's roles. One that this version does not know permits nothing.
-pub(super) fn memberships(from: &Connection, user: &UserId) -> rusqlite::Result<Vec<Membership>> {
-    let mut statement = from.prepare_cached(
-        "SELECT org, role FROM directory_member WHERE user = ?1 ORDER BY org, role",
+pub(super) fn memberships(from: &dyn Sql, user: &UserId) -> Result<Vec<Membership>, JournalError> {
+    let rows = from.query(
+        "SELECT org, role FROM directory_member WHERE \"user\" = ?1 ORDER BY org, role",
+        &[user.as_str().into()],
     )?;
-    let rows = statement.query_map([user.as_str()], |row| {
-        let org = match row.get_ref(0)?.as_str()? {
-            INSTANCE => None,
-            _ => Some(id(row, 0)?),
-        };
-        let role = row.get_ref(1)?.as_str()?.parse::<Role>().ok();
-        Ok(role.map(|role| Membership { role, org }))
-    })?;
-    rows.filter_map(Result::transpose).collect()
+    let mut memberships = Vec::with_capacity(rows.len());
+    for row in rows {
+        let org = if row.text(0)? == INSTANCE { None } else { Some(row.id(0)?) };
+        if let Ok(role) = row.text(1)?.parse::<Role>() {
+            memberships.push(Membership { role, org });
+        }
+    }
+    Ok(memberships)
 }

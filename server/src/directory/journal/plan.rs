@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use portcullis::{DurableEngine, OrgId, UserId};
-use rusqlite::Connection;
 
 use super::events::Fact;
-use super::rows;
+use super::there::There;
 use crate::directory::{DirectoryError, UserKind};
 
 /// Something that is to be in the directory.
@@ -70,13 +69,13 @@ struct PlannedUser {
 /// The actions of one entry, or why it may not be.
 pub(super) type Plan = Result<Vec<Action>, DirectoryError>;
 
-/// Plans an entry after what is in the tables and what was planned before.
+/// Plans an entry after what is there already and what was planned before.
 pub(super) fn plan(
-    tables: &Connection,
+    tables: &There,
     engine: &DurableEngine,
     planned: &mut Planned,
     entry: &NewEntry,
-) -> rusqlite::Result<Plan> {
+) -> Plan {
     match entry {
         NewEntry::Org { org, name } => plan_org(tables, planned, org, name),
         NewEntry::User { user, org, user_name, kind, state } => {
@@ -92,36 +91,31 @@ pub(super) fn plan(
     }
 }
 
-fn plan_org(
-    tables: &Connection,
-    planned: &mut Planned,
-    org: &OrgId,
-    name: &str,
-) -> rusqlite::Result<Plan> {
+fn plan_org(tables: &There, planned: &mut Planned, org: &OrgId, name: &str) -> Plan {
     let there = match planned.orgs.get(org) {
         Some(name) => Some(name.clone()),
-        None => rows::org_name(tables, org)?,
+        None => tables.orgs.get(org).cloned(),
     };
-    Ok(match there {
+    match there {
         Some(there) if there == name => Ok(Vec::new()),
         Some(name) => Err(DirectoryError::OrgDiffers { org: org.clone(), name }),
         None => check("the organization's name", name, 1, 200).map(|()| {
             planned.orgs.insert(org.clone(), String::from(name));
             vec![Action::Record(Fact::OrgAdded { org: org.clone(), name: String::from(name) })]
         }),
-    })
+    }
 }
 
 fn plan_user(
-    tables: &Connection,
+    tables: &There,
     planned: &mut Planned,
     user: &UserId,
     wanted: PlannedUser,
     state: Option<WantedState>,
-) -> rusqlite::Result<Plan> {
+) -> Plan {
     let there = match planned.users.get(user) {
         Some(there) => Some(there.clone()),
-        None => rows::user_of_id(tables, user)?.map(|there| PlannedUser {
+        None => tables.users.get(user).cloned().map(|there| PlannedUser {
             org: there.org,
             user_name: there.user_name,
             kind: there.kind,
@@ -132,13 +126,11 @@ fn plan_user(
     let mut actions = Vec::new();
     let mut now = if let Some(there) = there {
         if let Some(difference) = differs(user, &there, &wanted) {
-            return Ok(Err(difference));
+            return Err(difference);
         }
         there
     } else {
-        if let Err(refusal) = may_be_added(tables, planned, &wanted)? {
-            return Ok(Err(refusal));
-        }
+        may_be_added(tables, planned, &wanted)?;
         let PlannedUser { org, user_name, kind, .. } = wanted.clone();
         actions.push(Action::Record(Fact::UserAdded { org, user: user.clone(), user_name, kind }));
         wanted
@@ -159,7 +151,7 @@ fn plan_user(
         planned.names.insert((now.org.clone(), now.user_name.clone()), user.clone());
         planned.users.insert(user.clone(), now);
     }
-    Ok(Ok(actions))
+    Ok(actions)
 }
 
 /// How a user who is there is not as wanted.
@@ -186,32 +178,31 @@ fn differs(user: &UserId, there: &PlannedUser, wanted: &PlannedUser) -> Option<D
 }
 
 fn may_be_added(
-    tables: &Connection,
+    tables: &There,
     planned: &Planned,
     wanted: &PlannedUser,
-) -> rusqlite::Result<Result<(), DirectoryError>> {
+) -> Result<(), DirectoryError> {
     let PlannedUser { org, user_name, kind, .. } = wanted;
-    if !planned.orgs.contains_key(org) && rows::org_name(tables, org)?.is_none() {
-        return Ok(Err(DirectoryError::NoSuchOrg(org.clone())));
+    if !planned.orgs.contains_key(org) && !tables.orgs.contains_key(org) {
+        return Err(DirectoryError::NoSuchOrg(org.clone()));
     }
-    let taken = match planned.names.get(&(org.clone(), user_name.clone())) {
-        Some(user) => Some(user.clone()),
-        None => rows::holder(tables, org, user_name)?,
-    };
-    if let Some(user) = taken {
+    let name = (org.clone(), user_name.clone());
+    if let Some(user) = planned.names.get(&name).or_else(|| tables.holders.get(&name)) {
         let (user_name, org) = (user_name.clone(), org.clone());
-        return Ok(Err(DirectoryError::UserNameTaken { user_name, org, user }));
+        return Err(DirectoryError::UserNameTaken { user_name, org, user: user.clone() });
     }
-    let checked = check("the user name", user_name, 1, 200).and_then(|()| match kind {
+    check("the user name", user_name, 1, 200)?;
+    match kind {
         UserKind::Human { first_name, last_name, email } => {
-            check("the first name", first_name, 0, 200)
-                .and_then(|()| check("the last name", last_name, 0, 200))
-                .and_then(|()| check("the email", email, 0, 200))
+            check("the first name", first_name, 0, 200)?;
+            check("the last name", last_name, 0, 200)?;
+            check("the email", email, 0, 200)
         }
-        UserKind::Machine { name, description } => check("the name", name, 0, 200)
-            .and_then(|()| check("the description", description, 0, 500)),
-    });
-    Ok(checked)
+        UserKind::Machine { name, description } => {
+            check("the name", name, 0, 200)?;
+            check("the description", description, 0, 500)
+        }
+    }
 }
 
 /// A text as the directory takes it.

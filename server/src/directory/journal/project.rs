@@ -5,20 +5,21 @@
 
 use std::time::SystemTime;
 
+use portcullis::journal::JournalError;
 use portcullis::{OrgId, UserId};
-use rusqlite::{Connection, params};
 
 use super::events::Step;
 use super::events::{Change, Fact};
 use super::rows::{lower, nanoseconds};
 use super::secret::{Hash, to_hex};
+use super::tables::Sql;
 use crate::directory::UserKind;
 
 /// How an instance stands in the place of an organization: no id is empty.
 pub(super) const INSTANCE: &str = "";
 
 /// Applies a change.
-pub(super) fn apply(to: &Connection, step: &Step) -> rusqlite::Result<()> {
+pub(super) fn apply(to: &dyn Sql, step: &Step) -> Result<(), JournalError> {
     let at = At { number: step.position.cast_signed(), time: nanoseconds(step.at) };
     match &step.change {
         Change::Locked(user) => set_locked(to, at, user),
@@ -76,167 +77,171 @@ struct At {
     time: i64,
 }
 
-fn add_org(to: &Connection, at: At, org: &OrgId, name: &str) -> rusqlite::Result<()> {
-    to.prepare_cached("INSERT OR IGNORE INTO directory_org VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![org.as_str(), name, at.number, at.time])
-        .map(drop)
+fn add_org(to: &dyn Sql, at: At, org: &OrgId, name: &str) -> Result<(), JournalError> {
+    let values = vec![org.as_str().into(), name.into(), at.number.into(), at.time.into()];
+    to.execute("INSERT INTO directory_org VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING", values)
 }
 
 /// The users are gone by then, but for those whom another process has added meanwhile.
-fn remove_org(to: &Connection, org: &OrgId) -> rusqlite::Result<()> {
+fn remove_org(to: &dyn Sql, org: &OrgId) -> Result<(), JournalError> {
     for statement in [
-        "DELETE FROM directory_token WHERE user IN (SELECT id FROM directory_user WHERE org = ?1)",
+        "DELETE FROM directory_token
+         WHERE \"user\" IN (SELECT id FROM directory_user WHERE org = ?1)",
         "DELETE FROM directory_member
-         WHERE org = ?1 OR user IN (SELECT id FROM directory_user WHERE org = ?1)",
+         WHERE org = ?1 OR \"user\" IN (SELECT id FROM directory_user WHERE org = ?1)",
         "DELETE FROM directory_user WHERE org = ?1",
         "DELETE FROM directory_org WHERE id = ?1",
     ] {
-        to.prepare_cached(statement)?.execute([org.as_str()])?;
+        to.execute(statement, vec![org.as_str().into()])?;
     }
     Ok(())
 }
 
 fn add_user(
-    to: &Connection,
+    to: &dyn Sql,
     at: At,
     org: &OrgId,
     user: &UserId,
     user_name: &str,
     kind: &UserKind,
-) -> rusqlite::Result<()> {
+) -> Result<(), JournalError> {
     let (is_human, name, last_name, email, description) = match kind {
         UserKind::Human { first_name, last_name, email } => {
-            (true, first_name.as_str(), last_name.as_str(), email.as_str(), "")
+            (1, first_name.as_str(), last_name.as_str(), email.as_str(), "")
         }
-        UserKind::Machine { name, description } => (false, name.as_str(), "", "", &**description),
+        UserKind::Machine { name, description } => (0, name.as_str(), "", "", &**description),
     };
-    let added = to
-        .prepare_cached(
-            "INSERT OR IGNORE INTO directory_user VALUES
-             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1,
-              EXISTS (SELECT 1 FROM directory_stranger WHERE id = ?2), ?1, ?11, ?11)",
-        )?
-        .execute(params![
-            at.number,
-            user.as_str(),
-            org.as_str(),
-            user_name,
-            lower(user_name),
-            is_human,
-            name,
-            last_name,
-            email,
-            description,
-            at.time
-        ])?;
-    if added == 0 { Ok(()) } else { forget_stranger(to, user) }
+    to.execute(
+        "INSERT INTO directory_user VALUES
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1,
+          (SELECT count(*) FROM directory_stranger WHERE id = ?2), ?1, ?11, ?11)
+         ON CONFLICT DO NOTHING",
+        vec![
+            at.number.into(),
+            user.as_str().into(),
+            org.as_str().into(),
+            user_name.into(),
+            lower(user_name).as_str().into(),
+            is_human.into(),
+            name.into(),
+            last_name.into(),
+            email.into(),
+            description.into(),
+            at.time.into(),
+        ],
+    )?;
+    to.execute(
+        "DELETE FROM directory_stranger
+         WHERE id = ?1 AND EXISTS (SELECT 1 FROM directory_user WHERE id = ?1)",
+        vec![user.as_str().into()],
+    )
 }
 
 fn set_active(
-    to: &Connection,
+    to: &dyn Sql,
     at: At,
     org: &OrgId,
     user: &UserId,
     active: bool,
-) -> rusqlite::Result<()> {
-    to.prepare_cached(
+) -> Result<(), JournalError> {
+    to.execute(
         "UPDATE directory_user SET is_active = ?1, sequence = ?2, changed = ?3
          WHERE id = ?4 AND org = ?5",
-    )?
-    .execute(params![active, at.number, at.time, user.as_str(), org.as_str()])
-    .map(drop)
+        vec![
+            i64::from(active).into(),
+            at.number.into(),
+            at.time.into(),
+            user.as_str().into(),
+            org.as_str().into(),
+        ],
+    )
 }
 
-fn set_locked(to: &Connection, at: At, user: &UserId) -> rusqlite::Result<()> {
-    let known = to
-        .prepare_cached(
-            "UPDATE directory_user SET is_locked = 1, sequence = ?1, changed = ?2 WHERE id = ?3",
-        )?
-        .execute(params![at.number, at.time, user.as_str()])?;
-    if known > 0 {
-        return Ok(());
-    }
-    to.prepare_cached("INSERT OR IGNORE INTO directory_stranger VALUES (?1)")?
-        .execute([user.as_str()])
-        .map(drop)
+fn set_locked(to: &dyn Sql, at: At, user: &UserId) -> Result<(), JournalError> {
+    to.execute(
+        "UPDATE directory_user SET is_locked = 1, sequence = ?1, changed = ?2 WHERE id = ?3",
+        vec![at.number.into(), at.time.into(), user.as_str().into()],
+    )?;
+    to.execute(
+        "INSERT INTO directory_stranger SELECT CAST(?1 AS text)
+         WHERE NOT EXISTS (SELECT 1 FROM directory_user WHERE id = ?1) ON CONFLICT DO NOTHING",
+        vec![user.as_str().into()],
+    )
 }
 
-fn set_unlocked(to: &Connection, at: At, user: &UserId) -> rusqlite::Result<()> {
-    to.prepare_cached(
+fn set_unlocked(to: &dyn Sql, at: At, user: &UserId) -> Result<(), JournalError> {
+    to.execute(
         "UPDATE directory_user SET is_locked = 0, sequence = ?1, changed = ?2 WHERE id = ?3",
-    )?
-    .execute(params![at.number, at.time, user.as_str()])?;
+        vec![at.number.into(), at.time.into(), user.as_str().into()],
+    )?;
     forget_stranger(to, user)
 }
 
 /// The engine forgets a user whichever organization is named; the directory, if it is the user's.
-fn remove(to: &Connection, at: At, org: &OrgId, user: &UserId) -> rusqlite::Result<()> {
-    let removed = to
-        .prepare_cached("DELETE FROM directory_user WHERE id = ?1 AND org = ?2")?
-        .execute([user.as_str(), org.as_str()])?;
-    if removed > 0 {
-        to.prepare_cached("DELETE FROM directory_member WHERE user = ?1")?
-            .execute([user.as_str()])?;
-        to.prepare_cached("DELETE FROM directory_token WHERE user = ?1")?
-            .execute([user.as_str()])?;
-    } else {
-        to.prepare_cached(
-            "UPDATE directory_user SET is_locked = 0, sequence = ?1, changed = ?2
-             WHERE id = ?3 AND is_locked = 1",
-        )?
-        .execute(params![at.number, at.time, user.as_str()])?;
+fn remove(to: &dyn Sql, at: At, org: &OrgId, user: &UserId) -> Result<(), JournalError> {
+    for statement in [
+        "DELETE FROM directory_member
+         WHERE \"user\" IN (SELECT id FROM directory_user WHERE id = ?1 AND org = ?2)",
+        "DELETE FROM directory_token
+         WHERE \"user\" IN (SELECT id FROM directory_user WHERE id = ?1 AND org = ?2)",
+        "DELETE FROM directory_user WHERE id = ?1 AND org = ?2",
+    ] {
+        to.execute(statement, vec![user.as_str().into(), org.as_str().into()])?;
     }
+    to.execute(
+        "UPDATE directory_user SET is_locked = 0, sequence = ?1, changed = ?2
+         WHERE id = ?3 AND is_locked = 1",
+        vec![at.number.into(), at.time.into(), user.as_str().into()],
+    )?;
     forget_stranger(to, user)
 }
 
-fn forget_stranger(to: &Connection, user: &UserId) -> rusqlite::Result<()> {
-    to.prepare_cached("DELETE FROM directory_stranger WHERE id = ?1")?
-        .execute([user.as_str()])
-        .map(drop)
+fn forget_stranger(to: &dyn Sql, user: &UserId) -> Result<(), JournalError> {
+    to.execute("DELETE FROM directory_stranger WHERE id = ?1", vec![user.as_str().into()])
 }
 
 fn add_roles(
-    to: &Connection,
+    to: &dyn Sql,
     org: Option<&OrgId>,
     user: &UserId,
     roles: &[String],
-) -> rusqlite::Result<()> {
-    let mut statement = to.prepare_cached(
-        "INSERT OR IGNORE INTO directory_member
-         SELECT id, ?2, ?3 FROM directory_user WHERE id = ?1",
-    )?;
+) -> Result<(), JournalError> {
+    let on = org.map_or(INSTANCE, OrgId::as_str);
     for role in roles {
-        statement.execute([user.as_str(), org.map_or(INSTANCE, OrgId::as_str), role.as_str()])?;
+        to.execute(
+            "INSERT INTO directory_member
+             SELECT id, ?2, ?3 FROM directory_user WHERE id = ?1 ON CONFLICT DO NOTHING",
+            vec![user.as_str().into(), on.into(), role.as_str().into()],
+        )?;
     }
     Ok(())
 }
 
 fn add_token(
-    to: &Connection,
+    to: &dyn Sql,
     at: At,
     org: &OrgId,
     user: &UserId,
     token: &str,
     hash: &Hash,
     expires: Option<SystemTime>,
-) -> rusqlite::Result<()> {
-    to.prepare_cached(
-        "INSERT OR IGNORE INTO directory_token
-         SELECT ?1, id, ?3, ?4, ?5 FROM directory_user WHERE id = ?2 AND org = ?6",
-    )?
-    .execute(params![
-        token,
-        user.as_str(),
-        to_hex(hash),
-        expires.map(nanoseconds),
-        at.time,
-        org.as_str()
-    ])
-    .map(drop)
+) -> Result<(), JournalError> {
+    to.execute(
+        "INSERT INTO directory_token
+         SELECT ?1, id, ?3, ?4, ?5 FROM directory_user WHERE id = ?2 AND org = ?6
+         ON CONFLICT DO NOTHING",
+        vec![
+            token.into(),
+            user.as_str().into(),
+            to_hex(hash).as_str().into(),
+            expires.map(nanoseconds).into(),
+            at.time.into(),
+            org.as_str().into(),
+        ],
+    )
 }
 
-fn remove_token(to: &Connection, user: &UserId, token: &str) -> rusqlite::Result<()> {
-    to.prepare_cached("DELETE FROM directory_token WHERE id = ?1 AND user = ?2")?
-        .execute([token, user.as_str()])
-        .map(drop)
+fn remove_token(to: &dyn Sql, user: &UserId, token: &str) -> Result<(), JournalError> {
+    let sql = "DELETE FROM directory_token WHERE id = ?1 AND \"user\" = ?2";
+    to.execute(sql, vec![token.into(), user.as_str().into()])
 }

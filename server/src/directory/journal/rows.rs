@@ -2,82 +2,55 @@
 
 use std::time::{Duration, SystemTime};
 
-use portcullis::{InvalidId, OrgId, UserId};
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row};
+use portcullis::journal::JournalError;
+use portcullis::{OrgId, UserId};
 
+use super::tables::{Row, Sql};
 use crate::directory::{User, UserKind};
 
 /// The columns of a user, in the order in which [`user`] reads them.
-pub(super) const USER_COLUMNS: &str = "id, org, user_name, is_human, name, last_name, email, \
-     description, is_active, is_locked, sequence, created, changed";
+macro_rules! user_columns {
+    () => {
+        "id, org, user_name, is_human, name, last_name, email, description, is_active, is_locked, \
+         sequence, created, changed"
+    };
+}
+pub(super) const USER_COLUMNS: &str = user_columns!();
 
-pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
-    let kind = if row.get(3)? {
-        UserKind::Human { first_name: row.get(4)?, last_name: row.get(5)?, email: row.get(6)? }
+pub(super) fn user(row: &Row) -> Result<User, JournalError> {
+    let kind = if row.flag(3)? {
+        UserKind::Human { first_name: row.text(4)?, last_name: row.text(5)?, email: row.text(6)? }
     } else {
-        UserKind::Machine { name: row.get(4)?, description: row.get(7)? }
+        UserKind::Machine { name: row.text(4)?, description: row.text(7)? }
     };
     Ok(User {
-        id: id(row, 0)?,
-        org: id(row, 1)?,
-        user_name: row.get(2)?,
+        id: row.id(0)?,
+        org: row.id(1)?,
+        user_name: row.text(2)?,
         kind,
-        is_active: row.get(8)?,
-        is_locked: row.get(9)?,
-        sequence: row.get::<_, i64>(10)?.cast_unsigned(),
-        created_at: time(row.get(11)?),
-        changed_at: time(row.get(12)?),
+        is_active: row.flag(8)?,
+        is_locked: row.flag(9)?,
+        sequence: row.number(10)?.cast_unsigned(),
+        created_at: time(row.number(11)?),
+        changed_at: time(row.number(12)?),
     })
 }
 
-/// An id of the column with that number.
-pub(super) fn id<T: TryFrom<String, Error = InvalidId>>(
-    row: &Row<'_>,
-    column: usize,
-) -> rusqlite::Result<T> {
-    let text: String = row.get(column)?;
-    T::try_from(text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
-    })
-}
-
-pub(super) fn user_of_id(connection: &Connection, id: &UserId) -> rusqlite::Result<Option<User>> {
-    connection
-        .prepare_cached(&format!("SELECT {USER_COLUMNS} FROM directory_user WHERE id = ?1"))?
-        .query_row([id.as_str()], user)
-        .optional()
-}
-
-/// Who has a user name in an organization.
-pub(super) fn holder(
-    connection: &Connection,
-    org: &OrgId,
-    user_name: &str,
-) -> rusqlite::Result<Option<UserId>> {
-    connection
-        .prepare_cached("SELECT id FROM directory_user WHERE org = ?1 AND user_name = ?2")?
-        .query_row([org.as_str(), user_name], |row| id(row, 0))
-        .optional()
+pub(super) fn user_of_id(tables: &dyn Sql, id: &UserId) -> Result<Option<User>, JournalError> {
+    let sql = concat!("SELECT ", user_columns!(), " FROM directory_user WHERE id = ?1");
+    tables.query(sql, &[id.as_str().into()])?.first().map(user).transpose()
 }
 
 /// Some users of an organization.
 pub(super) fn users_of_org(
-    connection: &Connection,
+    tables: &dyn Sql,
     org: &OrgId,
     most: usize,
-) -> rusqlite::Result<Vec<UserId>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id FROM directory_user WHERE org = ?1 LIMIT ?2")?;
+) -> Result<Vec<UserId>, JournalError> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    statement.query_map(rusqlite::params![org.as_str(), most], |row| id(row, 0))?.collect()
-}
-
-pub(super) fn org_name(connection: &Connection, org: &OrgId) -> rusqlite::Result<Option<String>> {
-    connection
-        .prepare_cached("SELECT name FROM directory_org WHERE id = ?1")?
-        .query_row([org.as_str()], |row| row.get(0))
-        .optional()
+    let sql = "SELECT id FROM directory_user WHERE org = ?1 LIMIT ?2";
+    let found = tables.query(sql, &[org.as_str().into(), most.into()])?;
+    found.iter().map(|row| row.id(0)).collect()
 }
 
 /// The lower case of each character for itself, so that a part of a text has a part of its lower case.

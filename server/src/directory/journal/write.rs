@@ -11,6 +11,7 @@ use portcullis::{Actor, LockError, OrgId, UserId, WriteError};
 
 use super::JournalDirectory;
 use super::plan::{Action, NewEntry, Plan, Planned, plan};
+use super::there::There;
 use crate::directory::{DirectoryError, Outcome, UserKind};
 
 /// A rehearsal: what would become of entries, one batch after the other, without recording any. It
@@ -121,9 +122,10 @@ impl JournalDirectory {
     ) -> Result<(Vec<Plan>, Vec<NewEntry>, Planned), JournalError> {
         let engine = Arc::clone(self.engine());
         self.read(move |tables| {
+            let there = There::of(&entries, tables)?;
             let mut plans = Vec::with_capacity(entries.len());
             for entry in &entries {
-                plans.push(plan(tables, &engine, &mut planned, entry)?);
+                plans.push(plan(&there, &engine, &mut planned, entry));
                 if !keep_going && plans.last().is_some_and(Result::is_err) {
                     break;
                 }
