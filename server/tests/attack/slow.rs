@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::server::{Answer, READ, Server, WRITE, head, to_end};
+use super::server::{READ, Server, WRITE, head, to_end};
 use super::{MIB, eventually};
 
 /// Sends a byte on each every 50 ms, and has the other client do its work meanwhile.
@@ -57,13 +57,18 @@ fn bodies_that_do_not_end_have_to_go_for_others() {
     let mut streams: Vec<_> = (0..200).map(|_| server.begin(&body)).collect();
     server.serves();
     eventually("the oldest are refused", || server.refused("buffered") >= 150);
-    let answer = Answer::of(streams.remove(0));
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    // The server takes them nearly in the order in which they came, and a connection that it closes may
+    // be reset before its answer is read.
+    let mut refused = streams.drain(..50).map(|mut stream| to_end(&mut stream));
+    assert!(refused.any(|it| it.starts_with("HTTP/1.1 503") && it.contains("retry-after: 1\r\n")));
+    drop(refused);
     server.serves();
-    // The last is still welcome.
-    let mut last = streams.pop().unwrap();
-    last.write_all(&vec![b' '; 512 << 10]).unwrap();
-    assert_eq!(Answer::of(last).status, 401);
+    // Those who came last are still welcome.
+    let is_welcome = |mut stream: TcpStream| {
+        let sent = stream.write_all(&vec![b' '; 512 << 10]);
+        sent.is_ok() && to_end(&mut stream).starts_with("HTTP/1.1 401")
+    };
+    assert!(streams.into_iter().rev().take(8).any(is_welcome));
     server.had_at_most(before + 48 * MIB);
 }
 
