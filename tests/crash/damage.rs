@@ -178,27 +178,26 @@ async fn a_file_of_an_older_version_is_brought_up_and_loses_nothing() {
     assert_eq!(connection.query_row(index, [], |row| row.get(0)), Ok(1));
 }
 
-/// Whoever looks at a file at the moment at which another makes it finds nothing yet or the journal,
-/// never another program's file.
+/// Whoever looks at a file at the moment at which others make it finds nothing yet or the journal,
+/// never another program's file; and whoever makes it together with another waits for that one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_file_that_is_being_made_is_no_other_programs() {
     let folder = tempfile::tempdir().unwrap();
     for number in 0..100 {
         let file = folder.path().join(format!("journal {number}.db"));
-        let making = tokio::spawn({
+        let mut tasks = Vec::new();
+        for task in 0..4 {
             let file = file.clone();
-            async move { open(&file, 5).await }
-        });
-        let mut looking = Vec::new();
-        for _ in 0..3 {
-            let file = file.clone();
-            looking.push(tokio::spawn(async move {
-                while SqliteJournal::open(&file).await.unwrap().head().await.unwrap() == 0 {}
+            tasks.push(tokio::spawn(async move {
+                if task < 2 {
+                    open(&file, 5).await.close().await;
+                } else {
+                    while SqliteJournal::open(&file).await.unwrap().head().await.unwrap() == 0 {}
+                }
             }));
         }
-        for looking in looking {
-            looking.await.unwrap();
+        for task in tasks {
+            task.await.unwrap();
         }
-        making.await.unwrap().close().await;
     }
 }

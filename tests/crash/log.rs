@@ -128,6 +128,27 @@ async fn m07_a_log_that_was_damaged_in_its_middle_is_an_error_without_its_index_
     assert!(found > 100 && last < found / 2, "{found} found, {last} of the last transaction");
 }
 
+/// Pages are copied from the log to the database in their order, the one that counts them first.
+#[tokio::test]
+async fn m07_what_was_being_copied_from_the_log_at_a_kill_is_the_whole_history() {
+    let mut left = Left::after(60).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal.db");
+    left.put(&file, Some(&left.log), None);
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.pragma_query(None, "wal_checkpoint", |_| Ok(())).unwrap();
+    let copied = std::fs::read(&file).unwrap();
+    drop(connection);
+    let (before, page) = (left.database.len(), 4096);
+    assert!(copied.len() > before + page, "there are new pages");
+    for length in (page..=copied.len()).step_by(page) {
+        left.database.resize(length.max(before), 0);
+        left.database[..length].copy_from_slice(&copied[..length]);
+        left.put(&file, Some(&left.log), None);
+        assert_eq!(read(&file).await.unwrap(), left.events, "{length} bytes copied");
+    }
+}
+
 /// What another round of the log left behind it is no damage, nor is what a killed process had not
 /// finished.
 #[tokio::test]

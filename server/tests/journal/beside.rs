@@ -76,7 +76,8 @@ fn d6_m28_an_unlock_beside_a_busy_writer_is_honoured_and_the_writer_goes_on() {
             while total.load(Ordering::Relaxed) < before + 100 {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(run(&place, &["lock", "ada", "--org", "acme"]).await.code, 0);
+            let locked = run(&place, &["lock", "ada", "--org", "acme"]).await;
+            assert_eq!(locked.code, 0, "{}", locked.stderr);
             for reading in [
                 &["locked"][..],
                 &["status", "ada"],

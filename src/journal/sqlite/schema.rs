@@ -153,8 +153,24 @@ fn prepare(mut connection: Connection) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Two who are at it at once have each a lock that the other needs. SQLite then refuses one of them without
+/// having it wait.
+fn set_log(connection: &Connection) -> rusqlite::Result<()> {
+    let is_busy =
+        |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+    let mut tries = 0;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if is_busy(&error) && wait_for_lock(tries) => {
+                tries = tries.saturating_add(1)
+            }
+            done => return done,
+        }
+    }
+}
+
 fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    set_log(connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been quicker.
     let from = match state(&transaction)? {
@@ -196,18 +212,18 @@ fn state(snapshot: &Transaction<'_>) -> rusqlite::Result<State> {
 }
 
 /// A file that is shorter than its own header says was cut. SQLite would not notice before it needs
-/// what is missing.
+/// what is missing. Where there is a log, pages may not have been copied from it yet, the header first of
+/// all: by a process that is at it, or that was killed at it.
 pub(super) fn check_length(file: &Path) -> Result<(), JournalError> {
-    let Ok(mut opened) = File::open(file) else { return Ok(()) };
+    let Ok(opened) = File::open(file) else { return Ok(()) };
     let mut header = [0_u8; 100];
-    let length = opened.metadata().map_or(0, |metadata| metadata.len());
-    if length == 0 {
-        return Ok(());
+    let length = || opened.metadata().map_or(0, |metadata| metadata.len());
+    match length() {
+        0 => return Ok(()),
+        1..100 => return Err(foreign(file, "it is too short to be an SQLite file")),
+        _ => {}
     }
-    if length < 100 || opened.read_exact(&mut header).is_err() {
-        return Err(foreign(file, "it is too short to be an SQLite file"));
-    }
-    if !header.starts_with(b"SQLite format 3\0") {
+    if (&opened).read_exact(&mut header).is_err() || !header.starts_with(b"SQLite format 3\0") {
         return Err(foreign(file, "it is not an SQLite file"));
     }
     let big_endian = |from: usize, bytes: usize| {
@@ -219,6 +235,11 @@ pub(super) fn check_length(file: &Path) -> Result<(), JournalError> {
     };
     let pages = big_endian(28, 4);
     let expected = pages.saturating_mul(page);
+    // In this order: what the header counts is in the file by the time at which there is no log.
+    if !log::is_empty(file) {
+        return Ok(());
+    }
+    let length = length();
     if length < expected {
         let cause = format!("it is cut short: {length} bytes of {expected}");
         return Err(corrupt(file, 0, &cause));
