@@ -162,7 +162,7 @@ fn set_log(connection: &Connection) -> rusqlite::Result<()> {
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
             Err(error) if is_busy(&error) && wait_for_lock(tries) => {
-                tries = tries.saturating_add(1)
+                tries = tries.saturating_add(1);
             }
             done => return done,
         }
