@@ -33,7 +33,7 @@ mod storm;
 use std::env;
 use std::sync::Arc;
 
-use common::{Bound, test_mode};
+use common::{claim, test_mode};
 use portcullis::durable::Admission;
 use portcullis::journal::PostgresJournal;
 use portcullis::{DurableEngine, Factor, LockoutPolicy, OrgId, UserId, Verdict};
@@ -67,13 +67,6 @@ async fn fail(engine: &Arc<DurableEngine>, org: &OrgId, user: &UserId) {
 /// A runtime as a server has it: a worker for each core.
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
-}
-
-/// Prints a claim; when everything is only tried, there is nothing to claim.
-fn claim(label: &str, ratio: f64, bound: &Bound) {
-    if !test_mode() {
-        common::claim(label, ratio, bound);
-    }
 }
 
 fn main() {

@@ -35,7 +35,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Bound, test_mode};
+use common::{claim, test_mode};
 use portcullis::journal::SqliteJournal;
 use portcullis::{DurableEngine, LockoutPolicy, OrgId, UserId};
 use tempfile::TempDir;
@@ -86,13 +86,6 @@ fn child(role: &str, with: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.arg(role).arg(with);
     command
-}
-
-/// Prints a claim; when everything is only tried, there is nothing to claim.
-fn claim(label: &str, ratio: f64, bound: &Bound) {
-    if !test_mode() {
-        common::claim(label, ratio, bound);
-    }
 }
 
 fn main() {
