@@ -77,6 +77,11 @@ impl<K: Clone + Ord + Hash, V> ShardedMap<K, V> {
         self.shard(key).get(key).map(read)
     }
 
+    /// A tree needs no room beforehand.
+    #[cfg(feature = "durable")]
+    #[allow(clippy::unused_self)]
+    pub(crate) fn reserve(&self, _entries: usize) {}
+
     pub(crate) fn place(&self, key: &K) -> Place<'_, K, V> {
         Place { map: self.shard(key), key: key.clone() }
     }
