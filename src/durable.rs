@@ -91,6 +91,25 @@ impl Shared {
     fn set_healthy(&self, healthy: bool) {
         self.healthy.store(healthy, Ordering::Release);
     }
+
+    /// Puts a command into the committer's queue; if it takes no more, gives the attempt's slot back.
+    fn hand(&self, queue: &mpsc::Sender<Command>, command: Command) -> Result<(), JournalError> {
+        let fault = if self.is_healthy() {
+            match queue.try_send(command) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::TrySendError::Full(command)) => {
+                    (command, JournalError::Overloaded { waiting: queue.max_capacity() })
+                }
+                Err(mpsc::error::TrySendError::Closed(command)) => (command, JournalError::Closed),
+            }
+        } else {
+            (command, JournalError::Unavailable(String::from("its last write failed")))
+        };
+        if let (Command::Settle(settle), _) = &fault {
+            self.memory.register.release(&settle.user, settle.ticket);
+        }
+        Err(fault.1)
+    }
 }
 
 impl DurableEngine {
@@ -225,21 +244,7 @@ impl DurableEngine {
 
     /// Hands a command to the committer; if it takes no more, gives the attempt's slot back.
     fn ask<T>(&self, command: Command, receipt: Receipt<T>) -> Result<Receipt<T>, JournalError> {
-        let fault = if self.shared.is_healthy() {
-            match self.queue.try_send(command) {
-                Ok(()) => return Ok(receipt),
-                Err(mpsc::error::TrySendError::Full(command)) => {
-                    (command, JournalError::Overloaded { waiting: self.queue.max_capacity() })
-                }
-                Err(mpsc::error::TrySendError::Closed(command)) => (command, JournalError::Closed),
-            }
-        } else {
-            (command, JournalError::Unavailable(String::from("its last write failed")))
-        };
-        if let (Command::Settle(settle), _) = &fault {
-            self.shared.memory.register.release(&settle.user, settle.ticket);
-        }
-        Err(fault.1)
+        self.shared.hand(&self.queue, command).map(|()| receipt)
     }
 }
 

@@ -240,6 +240,12 @@ pub trait Journal: Send + Sync + 'static {
     /// The position of the newest event.
     fn head(&self) -> BoxFuture<'_, Result<Position, JournalError>>;
 
+    /// [`Journal::head`] for a caller in a runtime of its own, without a way through the journal's thread, if
+    /// the journal can do that now; a fault says nothing but that it could not.
+    fn look(&self) -> Option<BoxFuture<'static, Result<Position, JournalError>>> {
+        None
+    }
+
     /// The runtime that drives the journal's connections, if it has one: the committer of an engine
     /// then runs there too, so that an answer finds it without a way from thread to thread. Such a
     /// journal never blocks.

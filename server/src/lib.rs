@@ -21,6 +21,7 @@ pub mod place;
 pub mod proto;
 pub mod replay;
 pub mod serve;
+mod unlocking;
 pub mod wire;
 
 use std::sync::Arc;

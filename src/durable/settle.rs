@@ -3,14 +3,18 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
-use super::DurableEngine;
+use tokio::sync::mpsc;
+
 use super::admin::answer;
 use super::command::{Command, Receipt, Reply, Settle};
+use super::{DurableEngine, Shared};
 use crate::engine::attempt::EngineRef;
 use crate::id::UserId;
-use crate::journal::JournalError;
+use crate::journal::{BoxFuture, JournalError, Position};
 use crate::lockout::decide::{Outcome, Ticket};
 use crate::lockout::public::PublicAnswer;
 use crate::lockout::{AttemptInfo, Factor, Lock, Refusal, Verdict};
@@ -107,6 +111,7 @@ impl<'e> Attempt<'e> {
         async move {
             match settling {
                 Settling::Clean => Ok(Verdict::Accepted),
+                Settling::Looking(looking, look) => looking.settle(look).await,
                 Settling::Asked(asked) => answer(asked).await,
             }
         }
@@ -133,6 +138,7 @@ impl fmt::Debug for Attempt<'_> {
 /// How far settling got at once.
 enum Settling {
     Clean,
+    Looking(Looking, BoxFuture<'static, Result<Position, JournalError>>),
     Asked(Result<Receipt<Verdict>, JournalError>),
 }
 
@@ -149,6 +155,16 @@ impl DurableEngine {
         }
         let (reply, receipt) = Reply::new();
         let settle = Settle { user: user.clone(), ticket, outcome, info, reply };
+        if outcome == Outcome::Success && self.gives_verdicts() {
+            let began = Instant::now();
+            if let Some(look) = self.shared.journal.look() {
+                let (shared, queue) = (Arc::clone(&self.shared), self.queue.clone());
+                return Settling::Looking(
+                    Looking { shared, queue, began, asked: Some((settle, receipt)) },
+                    look,
+                );
+            }
+        }
         Settling::Asked(self.ask(Command::Settle(settle), receipt))
     }
 
@@ -167,5 +183,61 @@ impl DurableEngine {
         let mut head = self.shared.journal.head();
         let head = head.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         matches!(head, Poll::Ready(Ok(head)) if head <= self.shared.memory.position())
+    }
+}
+
+/// A success that may change nothing, while its caller looks at the head by itself. If it does change
+/// something, or the caller goes away, the committer has it.
+struct Looking {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Command>,
+    /// Before the look.
+    began: Instant,
+    /// Absent once it is settled.
+    asked: Option<(Settle, Receipt<Verdict>)>,
+}
+
+impl Looking {
+    async fn settle(
+        mut self,
+        look: BoxFuture<'static, Result<Position, JournalError>>,
+    ) -> Result<Verdict, JournalError> {
+        let head = look.await;
+        if self.is_clean_at(head) {
+            self.asked = None;
+            return Ok(Verdict::Accepted);
+        }
+        match self.ask() {
+            Some(asked) => answer(asked).await,
+            None => Err(JournalError::Closed),
+        }
+    }
+
+    /// Whether the success changes nothing as of that head, see `DurableEngine::is_clean`.
+    fn is_clean_at(&self, head: Result<Position, JournalError>) -> bool {
+        let (shared, memory) = (&self.shared, &self.shared.memory);
+        let Some((settle, _)) = &self.asked else { return false };
+        if !shared.is_healthy()
+            || self.queue.is_closed()
+            || head.map_or(true, |head| head > memory.position())
+        {
+            return false;
+        }
+        shared.seen.all_of(self.began);
+        memory.register.settle_clean(&settle.user, settle.ticket)
+    }
+
+    /// Leaves it to the committer.
+    fn ask(&mut self) -> Option<Result<Receipt<Verdict>, JournalError>> {
+        let (settle, receipt) = self.asked.take()?;
+        let handed = self.shared.hand(&self.queue, Command::Settle(settle));
+        Some(handed.map(|()| receipt))
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        // Nobody waits for it any more, and it takes effect.
+        let _ = self.ask();
     }
 }

@@ -20,6 +20,7 @@ mod checkpoints;
 mod connection;
 mod fault;
 mod hold;
+mod look;
 mod read;
 mod schema;
 mod server;
@@ -42,6 +43,7 @@ use crate::event::Recorded;
 use crate::id::InstanceId;
 use connection::Connections;
 use fault::Fault;
+use look::Looks;
 use server::Server;
 pub use tables::{PostgresTables, PostgresTransaction, PostgresValue};
 use tail::{News, Tail};
@@ -72,6 +74,7 @@ struct Node {
     /// Whose journal it is; unknown while the database holds none.
     instance: OnceLock<InstanceId>,
     news: watch::Sender<News>,
+    looks: Looks,
 }
 
 impl PostgresJournal {
@@ -130,7 +133,13 @@ impl PostgresJournal {
         let thread = Arc::new(Thread::start()?);
         let connections = Connections::to(&server)?;
         let instance = instance.cloned().map_or_else(OnceLock::new, OnceLock::from);
-        let node = Arc::new(Node { server, connections, instance, news: watch::Sender::default() });
+        let node = Arc::new(Node {
+            server,
+            connections,
+            instance,
+            news: watch::Sender::default(),
+            looks: Looks::default(),
+        });
         let journal = Self { node: Arc::clone(&node), tail: Tail::default(), thread };
         let opened = async move {
             schema::bring_up(&node.server, found).await?;
@@ -242,6 +251,11 @@ impl Journal for PostgresJournal {
         })
     }
 
+    fn look(&self) -> Option<BoxFuture<'static, Result<Position, JournalError>>> {
+        let (look, node) = (self.node.look()?, Arc::clone(&self.node));
+        Some(Box::pin(async move { look.await.map_err(|fault| fault.of(&node.server)) }))
+    }
+
     fn runtime(&self) -> Option<tokio::runtime::Handle> {
         Some(self.thread.handle.clone())
     }
@@ -288,6 +302,7 @@ impl Journal for PostgresJournal {
 
     fn release(&self) {
         self.tail.release();
+        self.node.looks.release();
         self.node.connections.release();
     }
 

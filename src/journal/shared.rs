@@ -47,6 +47,10 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
         (**self).head()
     }
 
+    fn look(&self) -> Option<BoxFuture<'static, Result<Position, JournalError>>> {
+        (**self).look()
+    }
+
     fn runtime(&self) -> Option<tokio::runtime::Handle> {
         (**self).runtime()
     }

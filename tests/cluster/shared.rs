@@ -1,6 +1,8 @@
 //! Two nodes on one database: one limit, one truth.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use portcullis::durable::Admission;
 use portcullis::journal::{JournalError, PostgresJournal};
@@ -81,6 +83,41 @@ async fn d7_a_clean_success_has_seen_what_the_other_node_wrote_before() {
         // Here it looks clean; at the head it has a failure to reset.
         assert_eq!(begun.succeed().await, Ok(Verdict::Accepted));
         until("the success to be heard", || failures(&other, &id) == 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d7_no_success_is_accepted_after_a_lock_of_another_node() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database().await;
+    let (one, other) = (open(&url, 5).await, open(&url, 5).await);
+    for round in 0..50 {
+        let id = format!("user {round}");
+        let begun = begin(&one, &id);
+        other.lock(&org(), &user(&id)).await.unwrap();
+        let settled = begun.succeed().await;
+        assert!(matches!(settled, Ok(Verdict::Locked(_))), "{round}: {settled:?}");
+        // One that may be accepted, so that the short way is open in the next round.
+        let clean = begin(&one, &format!("clean {round}")).succeed().await;
+        assert_eq!(clean, Ok(Verdict::Accepted));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d7_a_success_takes_effect_though_nobody_waits_for_it() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database().await;
+    let (one, other) = (open(&url, 5).await, open(&url, 5).await);
+    for round in 0..30 {
+        let id = format!("user {round}");
+        let begun = begin(&one, &id);
+        let _ = begin(&other, &id).fail().await.unwrap();
+        let mut settling = Box::pin(begun.succeed());
+        let asked = settling.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        drop(settling);
+        assert!(asked.is_pending(), "{asked:?}");
+        until("the success to be heard", || failures(&other, &id) == 0).await;
+        until("the slot to be free", || one.tracked_users() == 0).await;
     }
 }
 

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::time::SystemTime;
 
-use futures_util::future::join_all;
-use portcullis::{Aggregate, Lock, LockCause, UserId, WriteError};
+use portcullis::{Lock, LockCause, UserId};
 use prost_types::Timestamp;
 
 use super::attempts::{factor_message, invalid, lock_message, org_id};
@@ -13,18 +12,14 @@ use super::error::{ApiError, Code};
 use super::roles::Permission::{self, UserRead, UserWrite};
 use super::{Api, Meta};
 use crate::proto::portcullis::v1 as proto;
+use crate::unlocking::unlock_all;
 
-/// How many unlockings wait for the journal at the same time: as many as it takes in one batch.
-const TOGETHER: usize = 256;
 /// The most users that are told at once.
 const MOST: usize = 1_000;
 /// How many are told if nothing is said.
 const USUAL: usize = 100;
 /// The longest reason, in characters.
 const LONGEST: usize = 1_000;
-
-/// The type of the event that holds a reason.
-pub(crate) const REASON: &str = "user.unlock.reason";
 
 /// The locked users that a filter selects, oldest lock first.
 ///
@@ -64,7 +59,7 @@ pub async fn unlock_users(
         return Err(invalid("Reason", format!("it has more than {LONGEST} characters")));
     }
     if !request.dry_run {
-        selected = unlock(api, &auth, selected, &request.reason).await?;
+        selected = unlock(api, &auth, &selected, &request.reason).await?;
     }
     let users = selected.iter().take(MOST).map(message).collect();
     Ok(proto::UnlockUsersResponse { users, total: Some(number(selected.len())) })
@@ -74,35 +69,18 @@ pub async fn unlock_users(
 async fn unlock(
     api: &Api,
     auth: &Auth,
-    selected: Vec<(UserId, Lock)>,
+    selected: &[(UserId, Lock)],
     reason: &str,
 ) -> Result<Vec<(UserId, Lock)>, ApiError> {
-    let (actor, engine) = (auth.actor(), &api.engine);
-    let reason = (!reason.is_empty()).then(|| serde_json::json!({ "reason": reason }).to_string());
     let mut unlocked = Vec::with_capacity(selected.len());
-    for some in selected.chunks(TOGETHER) {
-        let asked = some.iter().map(|(user, lock)| {
-            // Both are asked for here, in this order.
-            let noted = reason.as_deref().map(|reason| {
-                let aggregate = Aggregate::User { org: lock.org.clone(), user: user.clone() };
-                engine.record_by(&actor, aggregate, REASON, Some(reason))
-            });
-            let unlocking = engine.unlock_by(&actor, user);
-            async move {
-                if let Some(noted) = noted {
-                    noted.await?;
-                }
-                unlocking.await
-            }
-        });
-        for (one, done) in some.iter().zip(join_all(asked).await) {
-            match done {
-                Ok(_) => unlocked.push(one.clone()),
-                Err(WriteError::Refused(_)) => {}
-                Err(WriteError::Journal(fault)) => return Err(unavailable(fault)),
-            }
+    let reason = (!reason.is_empty()).then_some(reason);
+    let actor = auth.actor();
+    let done = unlock_all(&api.engine, &actor, selected, reason, |one, done| {
+        if done.is_ok() {
+            unlocked.push(one.clone());
         }
-    }
+    });
+    done.await.map_err(unavailable)?;
     Ok(unlocked)
 }
 

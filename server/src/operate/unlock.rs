@@ -2,23 +2,19 @@
 
 use std::io::{self, IsTerminal};
 
-use futures_util::future::join_all;
 use indicatif::ProgressBar;
-use portcullis::{Aggregate, DurableEngine, Lock, LockError, UserId, WriteError};
+use portcullis::{DurableEngine, Lock, LockError, UserId};
 use serde::Serialize;
 
 use super::locked::{HEADER, LockedJson, cells, matches, select};
 use super::{failure, read, run, write};
-use crate::api::locks::REASON;
 use crate::cli::Output;
 use crate::cli::journal::UnlockArgs;
 use crate::exit::Failure;
 use crate::output::json;
 use crate::output::print;
 use crate::output::table::Columns;
-
-/// How many unlockings wait for the journal at the same time: as many as it takes in one batch.
-const TOGETHER: usize = 256;
+use crate::unlocking::unlock_all;
 
 /// More than so many show a bar.
 const MANY: u64 = 5_000;
@@ -90,41 +86,23 @@ async fn unlock(
     chosen: &mut Vec<(UserId, Lock)>,
     refused: &mut Vec<Refusal>,
 ) -> Result<(), Failure> {
-    let payload =
-        args.reason.as_ref().map(|text| serde_json::json!({ "reason": text }).to_string());
     let total = u64::try_from(chosen.len()).unwrap_or(u64::MAX);
     let bar = (total > MANY && io::stderr().is_terminal()).then(|| ProgressBar::new(total));
     let mut unlocked = Vec::with_capacity(chosen.len());
-    for some in chosen.chunks(TOGETHER) {
-        let settled = some.iter().map(|(user, lock)| {
-            // Both are asked for here, in this order.
-            let reason = payload.as_deref().map(|payload| {
-                let aggregate = Aggregate::User { org: lock.org.clone(), user: user.clone() };
-                engine.record_by(&args.actor.actor, aggregate, REASON, Some(payload))
-            });
-            let unlocking = engine.unlock_by(&args.actor.actor, user);
-            async move {
-                if let Some(reason) = reason {
-                    reason.await?;
-                }
-                unlocking.await
+    let (actor, reason) = (&args.actor.actor, args.reason.as_deref());
+    let done = unlock_all(engine, actor, chosen, reason, |one, done| {
+        match done {
+            Ok(()) => unlocked.push(one.clone()),
+            Err(rule) if !args.users.is_empty() => {
+                refused.push(Refusal { user: one.0.to_string(), reason: rule.to_string() });
             }
-        });
-        for (one, settled) in some.iter().zip(join_all(settled).await) {
-            match settled {
-                Ok(_) => unlocked.push(one.clone()),
-                Err(WriteError::Refused(rule)) if !args.users.is_empty() => {
-                    let (user, reason) = (one.0.to_string(), rule.to_string());
-                    refused.push(Refusal { user, reason });
-                }
-                Err(WriteError::Refused(_)) => {}
-                Err(WriteError::Journal(error)) => return Err(failure(error)),
-            }
+            Err(_) => {}
         }
         if let Some(bar) = &bar {
-            bar.inc(u64::try_from(some.len()).unwrap_or_default());
+            bar.inc(1);
         }
-    }
+    });
+    done.await.map_err(failure)?;
     if let Some(bar) = &bar {
         bar.finish_and_clear();
     }

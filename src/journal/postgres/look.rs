@@ -1,0 +1,147 @@
+//! Looks at the head from where the callers are, over a connection that a runtime of theirs drives: the answer
+//! finds the caller without a way from thread to thread, which costs more than the look. It is a short cut,
+//! taken by one at a time: whoever finds it occupied, closed or slow goes by the journal's own thread.
+
+use std::future::Future;
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Statement};
+
+use super::Node;
+use super::connection::{begin_session, check};
+use super::fault::{Fault, answered, answered_within};
+use super::read::HEAD;
+use crate::journal::Position;
+
+/// The longest to wait for an answer before going the other way.
+const LIMIT: Duration = Duration::from_millis(500);
+/// How long to leave it after it has failed.
+const AGAIN: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub(super) struct Looks(Mutex<State>);
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Unused,
+    Connecting,
+    Open(Arc<Line>),
+    Failed(Instant),
+}
+
+/// The connection. Whoever drives it ends when this is dropped.
+struct Line {
+    client: Client,
+    statement: Statement,
+    is_taken: AtomicBool,
+}
+
+/// The right to use it.
+struct Taken(Arc<Line>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.is_taken.store(false, Ordering::Release);
+    }
+}
+
+impl Looks {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn release(&self) {
+        drop(mem::take(&mut *self.state()));
+    }
+
+    fn fail(&self) {
+        *self.state() = State::Failed(Instant::now());
+    }
+
+    /// The connection, if nobody else has it. One that is not there is made for the next who asks.
+    fn take(&self, node: &Arc<Node>) -> Option<Taken> {
+        let mut state = self.state();
+        match &*state {
+            State::Open(line) if !line.client.is_closed() => {
+                let taken = line.is_taken.swap(true, Ordering::AcqRel);
+                return (!taken).then(|| Taken(Arc::clone(line)));
+            }
+            State::Connecting => return None,
+            State::Failed(at) if at.elapsed() < AGAIN => return None,
+            State::Unused | State::Open(_) | State::Failed(_) => {}
+        }
+        let callers = Handle::try_current().ok()?;
+        *state = State::Connecting;
+        let connecting = Connecting(Arc::clone(node));
+        callers.spawn(connecting.connect());
+        None
+    }
+}
+
+/// Somebody's runtime makes the connection; it may end before it is made.
+struct Connecting(Arc<Node>);
+
+impl Connecting {
+    async fn connect(self) {
+        let Ok(line) = open(&self.0).await else { return };
+        let mut state = self.0.looks.state();
+        // Unless it was released meanwhile.
+        if matches!(*state, State::Connecting) {
+            *state = State::Open(Arc::new(line));
+        }
+    }
+}
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        let mut state = self.0.looks.state();
+        if matches!(*state, State::Connecting) {
+            *state = State::Failed(Instant::now());
+        }
+    }
+}
+
+async fn open(node: &Node) -> Result<Line, Fault> {
+    let (client, connection) = answered(node.server.connect()).await?;
+    tokio::spawn(connection);
+    begin_session(&client).await?;
+    check(&client, &node.server).await?;
+    let statement = answered(client.prepare(HEAD)).await?;
+    Ok(Line { client, statement, is_taken: AtomicBool::new(false) })
+}
+
+impl Node {
+    /// Looks, if the connection is free.
+    pub(super) fn look(
+        self: &Arc<Self>,
+    ) -> Option<impl Future<Output = Result<Position, Fault>> + Send + use<>> {
+        self.instance.get()?;
+        let taken = self.looks.take(self)?;
+        let node = Arc::clone(self);
+        Some(async move {
+            let looked = node.look_over(&taken.0).await;
+            if looked.is_err() {
+                node.looks.fail();
+            }
+            looked
+        })
+    }
+
+    async fn look_over(&self, line: &Line) -> Result<Position, Fault> {
+        let known = self.known_head();
+        let Some(instance) = self.instance.get() else { return Ok(0) };
+        let of: [&(dyn ToSql + Sync); 1] = [&instance.as_str()];
+        let asked = line.client.query_opt(&line.statement, &of);
+        let row = answered_within(LIMIT, asked).await?;
+        let head = row.map(|row| row.try_get::<_, i64>(0)).transpose()?.unwrap_or(0);
+        let head = head.cast_unsigned();
+        self.saw(known, head)?;
+        Ok(head)
+    }
+}
