@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
 use portcullis::journal::{Journal, PostgresJournal};
-use portcullis::{Event, Factor};
+use portcullis::{Event, Factor, Verdict};
 
 use super::proxy::{Mode, Proxy};
 use super::storm::Storm;
@@ -81,6 +81,25 @@ async fn d1_d3_an_engine_whose_answers_are_lost_tells_nothing_and_counts_once() 
     let trail = PostgresJournal::connect(&url).await.unwrap().read_after(0, 100).await.unwrap();
     let failed = Event::CheckFailed { factor: Factor::Password, info: None };
     assert_eq!(trail.iter().filter(|recorded| recorded.event == failed).count(), 2);
+    engine.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d3_d7_a_success_whose_look_is_not_answered_is_not_accepted_and_ends() {
+    let Some(server) = postgres::shared() else { return };
+    let (_, proxy, half_open) = by_proxy(server).await;
+    let engine = open(&half_open, 5).await;
+    for mode in [Mode::Mute, Mode::Frozen] {
+        for _ in 0..20 {
+            assert_eq!(begin(&engine, "ada").succeed().await, Ok(Verdict::Accepted));
+        }
+        proxy.set(mode);
+        let settled = begin(&engine, "ada").succeed().await;
+        assert!(settled.is_err(), "{mode:?}: {settled:?}");
+        proxy.set(Mode::Open);
+        until("the engine to recover", || engine.health().writable).await;
+        until("the slot to be free", || engine.tracked_users() == 0).await;
+    }
     engine.close().await;
 }
 

@@ -4,22 +4,23 @@
 
 use std::future::Future;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
 use super::Node;
 use super::connection::{begin_session, check};
-use super::fault::{Fault, answered, answered_within};
+use super::fault::{Fault, answered};
 use super::read::HEAD;
 use crate::journal::Position;
 
-/// The longest to wait for an answer before going the other way.
-const LIMIT: Duration = Duration::from_millis(500);
+/// So long an answer may take; after twice that at the latest the caller goes the other way.
+const LIMIT: Duration = Duration::from_millis(250);
 /// How long to leave it after it has failed.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -39,7 +40,42 @@ enum State {
 struct Line {
     client: Client,
     statement: Statement,
-    is_taken: AtomicBool,
+    /// Ends it at once, for whoever waits for its answer.
+    driver: AbortHandle,
+    opened: Instant,
+    /// Since when somebody has it, in milliseconds after it was opened; [`FREE`] if nobody does.
+    taken: AtomicU64,
+}
+
+const FREE: u64 = u64::MAX;
+
+impl Line {
+    fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(FREE)
+    }
+
+    fn take(self: &Arc<Self>) -> Option<Taken> {
+        let taken =
+            self.taken.compare_exchange(FREE, self.now(), Ordering::AcqRel, Ordering::Relaxed);
+        taken.is_ok().then(|| Taken(Arc::clone(self)))
+    }
+
+    fn is_slow(&self) -> bool {
+        let taken = self.taken.load(Ordering::Acquire);
+        taken != FREE && Duration::from_millis(self.now().saturating_sub(taken)) > LIMIT
+    }
+}
+
+/// Ends a connection that gives no answer. Once for all looks: a time limit for each would wake a thread.
+async fn watch(line: Weak<Line>) {
+    loop {
+        tokio::time::sleep(LIMIT).await;
+        match line.upgrade() {
+            Some(line) if line.is_slow() => return line.driver.abort(),
+            Some(_) => {}
+            None => return,
+        }
+    }
 }
 
 /// The right to use it.
@@ -47,7 +83,7 @@ struct Taken(Arc<Line>);
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.0.is_taken.store(false, Ordering::Release);
+        self.0.taken.store(FREE, Ordering::Release);
     }
 }
 
@@ -69,8 +105,7 @@ impl Looks {
         let mut state = self.state();
         match &*state {
             State::Open(line) if !line.client.is_closed() => {
-                let taken = line.is_taken.swap(true, Ordering::AcqRel);
-                return (!taken).then(|| Taken(Arc::clone(line)));
+                return line.take();
             }
             State::Connecting => return None,
             State::Failed(at) if at.elapsed() < AGAIN => return None,
@@ -93,7 +128,7 @@ impl Connecting {
         let mut state = self.0.looks.state();
         // Unless it was released meanwhile.
         if matches!(*state, State::Connecting) {
-            *state = State::Open(Arc::new(line));
+            *state = State::Open(line);
         }
     }
 }
@@ -107,13 +142,16 @@ impl Drop for Connecting {
     }
 }
 
-async fn open(node: &Node) -> Result<Line, Fault> {
+async fn open(node: &Node) -> Result<Arc<Line>, Fault> {
     let (client, connection) = answered(node.server.connect()).await?;
-    tokio::spawn(connection);
+    let driver = tokio::spawn(connection).abort_handle();
     begin_session(&client).await?;
     check(&client, &node.server).await?;
     let statement = answered(client.prepare(HEAD)).await?;
-    Ok(Line { client, statement, is_taken: AtomicBool::new(false) })
+    let (opened, taken) = (Instant::now(), AtomicU64::new(FREE));
+    let line = Arc::new(Line { client, statement, driver, opened, taken });
+    tokio::spawn(watch(Arc::downgrade(&line)));
+    Ok(line)
 }
 
 impl Node {
@@ -137,8 +175,7 @@ impl Node {
         let known = self.known_head();
         let Some(instance) = self.instance.get() else { return Ok(0) };
         let of: [&(dyn ToSql + Sync); 1] = [&instance.as_str()];
-        let asked = line.client.query_opt(&line.statement, &of);
-        let row = answered_within(LIMIT, asked).await?;
+        let row = line.client.query_opt(&line.statement, &of).await?;
         let head = row.map(|row| row.try_get::<_, i64>(0)).transpose()?.unwrap_or(0);
         let head = head.cast_unsigned();
         self.saw(known, head)?;
