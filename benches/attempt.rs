@@ -54,14 +54,20 @@ enum Op {
     BeginLocked,
     /// `is_locked` of a locked user.
     IsLocked,
+    /// `is_locked` of a user never heard of, while so many others have a failure.
+    IsLockedUnknown,
+    /// The same while so many others are locked.
+    IsLockedUnknownAmongLocked,
 }
 
-const OPS: [(Op, &str); 5] = [
+const OPS: [(Op, &str); 7] = [
     (Op::Fail, "begin+fail"),
     (Op::FailUnderLimit, "begin+fail (huge limit)"),
     (Op::Succeed, "begin+succeed, clean user"),
     (Op::BeginLocked, "begin, locked user"),
     (Op::IsLocked, "is_locked"),
+    (Op::IsLockedUnknown, "is_locked, unknown user"),
+    (Op::IsLockedUnknownAmongLocked, "is_locked, unknown user, others locked"),
 ];
 
 /// Who logs in: for the engine, and for the rivals.
@@ -113,7 +119,7 @@ impl World {
                 world.engine.add_override(&org(i), LockoutPolicy::new(1 << 30, 1 << 30)).unwrap();
             }
         }
-        let locked = matches!(op, Op::BeginLocked | Op::IsLocked);
+        let locked = matches!(op, Op::BeginLocked | Op::IsLocked | Op::IsLockedUnknownAmongLocked);
         for i in 0..users {
             let (login, key) = (login(i), common::id(i));
             if locked {
@@ -165,7 +171,7 @@ impl World {
                 subjects.extend(maps());
                 subjects.push(Subject::new("engine", logins, |login| begin_locked(engine, login)));
             }
-            Op::IsLocked => {
+            Op::IsLocked | Op::IsLockedUnknown | Op::IsLockedUnknownAmongLocked => {
                 subjects.extend(maps());
                 subjects.push(Subject::new("engine", logins, |(_, user)| {
                     u64::from(engine.is_locked(user))
@@ -232,8 +238,9 @@ fn begin_locked(engine: &Engine, (org, user): &(OrgId, UserId)) -> u64 {
 
 /// Logins of many users, and of one hot one.
 fn logins(op: Op, users: u64) -> [(&'static str, Logins); 2] {
-    // Clean users are others than those on record.
-    let first = if op == Op::Succeed { 20_000_000 } else { 0 };
+    // Clean and unknown users are others than those on record.
+    let others = matches!(op, Op::Succeed | Op::IsLockedUnknown | Op::IsLockedUnknownAmongLocked);
+    let first = if others { 20_000_000 } else { 0 };
     let spread = Logins::of(common::random(users).map(|i| first + i));
     let hot = Logins::of(iter::repeat_n(first + users / 2, 1 << 10));
     [("spread", spread), ("hot user", hot)]
@@ -271,16 +278,26 @@ fn ratios() {
             for (kind, logins) in &logins {
                 let subjects = world.subjects(logins);
                 let label = format!("{name}, {kind} {size}");
-                let one = Rounds::of(&subjects, 1);
+                let (one, two) = (Rounds::of(&subjects, 1), Rounds::of(&subjects, 2));
                 one.print(&label, &subjects);
-                Rounds::of(&subjects, 2).print(&format!("{label}, 2 threads"), &subjects);
+                two.print(&format!("{label}, 2 threads"), &subjects);
+                let engine = subjects.len() - 1;
+                if matches!((op, *kind), (Op::BeginLocked | Op::IsLocked, "hot user")) {
+                    let label = format!("{label} engine, throughput of 2 threads/1 thread");
+                    claim(&label, common::scaling(&subjects[engine]), &Bound::AtLeast(1.9));
+                }
+                let label = format!("{label} engine/{}", subjects[0].name);
+                if matches!((op, *kind), (Op::IsLockedUnknown, "hot user")) {
+                    let label = format!("{label}, 2 threads");
+                    claim(&label, two.best_ratio(engine, 0), &Bound::AtMost(0.35));
+                }
                 let bound = match (op, *kind) {
                     (Op::Fail | Op::FailUnderLimit, "spread") => 2.5,
                     (Op::BeginLocked, _) => 1.5,
+                    (Op::IsLockedUnknown, "spread") => 1.2,
                     _ => continue,
                 };
-                let label = format!("{label} engine/{}", subjects[0].name);
-                claim(&label, one.ratio(subjects.len() - 1, 0), &Bound::AtMost(bound));
+                claim(&label, one.ratio(engine, 0), &Bound::AtMost(bound));
             }
         }
     }

@@ -34,6 +34,8 @@ use crate::journal::{Journal, JournalError, Position};
 use crate::lockout::decide::Ticket;
 use crate::lockout::state::Claim;
 use crate::lockout::{Factor, Lock, Refusal, UserStatus};
+use crate::policy::handle::OrgHandle;
+use crate::policy::reader::Reader;
 use crate::policy::{Details, LockoutPolicy, Resolved};
 use command::{Command, Receipt};
 use memory::Memory;
@@ -124,6 +126,18 @@ impl DurableEngine {
     #[must_use]
     pub fn resolve(&self, org: &str) -> Resolved {
         self.shared.memory.hierarchy.resolve(org)
+    }
+
+    /// As [`Engine::reader`](crate::Engine::reader).
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(&self.shared.memory.hierarchy)
+    }
+
+    /// As [`Engine::org`](crate::Engine::org).
+    #[must_use]
+    pub fn org(&self, org: &OrgId) -> OrgHandle {
+        OrgHandle::new(&self.shared.memory.hierarchy, org)
     }
 
     /// As [`Engine::is_locked`](crate::Engine::is_locked).

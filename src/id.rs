@@ -5,6 +5,8 @@
 //! task and must happen before the engine is asked (Vault CVE-2025-6004: each spelling had a
 //! counter of its own).
 
+mod decimal;
+
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
@@ -14,7 +16,14 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use compact_str::CompactString;
+
+pub(crate) use decimal::number_of;
+
+/// What ids are hashed with: quickly, or by `SipHash` for ids that an attacker may choose.
+#[cfg(not(feature = "siphash"))]
 use foldhash::fast::RandomState;
+#[cfg(feature = "siphash")]
+use std::hash::RandomState;
 
 /// The longest id, in characters (Unicode scalar values).
 pub const MAX_ID_CHARACTERS: usize = 200;
@@ -63,8 +72,8 @@ pub(crate) trait Keyed {
     fn digest(&self) -> u64;
 }
 
-/// A hash of a text, seeded anew in each process. An id takes it along, so that a look-up by id
-/// hashes nothing.
+/// A hash of a text, seeded anew in each process (the feature `siphash` picks another one). An id takes
+/// it along, so that a look-up by id hashes nothing.
 impl Keyed for str {
     #[inline]
     fn digest(&self) -> u64 {
@@ -192,12 +201,14 @@ macro_rules! id {
         impl Deref for $name {
             type Target = str;
 
+            #[inline]
             fn deref(&self) -> &str {
                 self.as_str()
             }
         }
 
         impl AsRef<str> for $name {
+            #[inline]
             fn as_ref(&self) -> &str {
                 self.as_str()
             }
@@ -205,6 +216,7 @@ macro_rules! id {
 
         // `Hash`, `Eq` and `Ord` are those of the text.
         impl Borrow<str> for $name {
+            #[inline]
             fn borrow(&self) -> &str {
                 self.as_str()
             }

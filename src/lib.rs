@@ -32,8 +32,9 @@
 //! |---|---|
 //! | ids and what is refused as one | [`OrgId`], [`IdRule`] |
 //! | policies, overrides, origin | [`LockoutPolicy`], [`Resolved`]; `policy/decide.rs`, `policy/hierarchy.rs` |
+//! | resolving fast | [`Reader`], [`OrgHandle`]; `sync/index.rs`, `sync/table.rs` |
 //! | attempts and verdicts | [`Admission`], [`Attempt`], [`Verdict`]; `lockout/decide.rs`, `lockout/state.rs` |
-//! | who is tracked | `lockout/register.rs` |
+//! | who is tracked, who is locked | `lockout/register.rs`, `lockout/locks.rs` |
 //! | the calls | [`Engine`], [`EngineBuilder`]; `engine/admin.rs` for administrators |
 //! | what a person may be told | [`PublicAnswer`] |
 //! | events and who sees them | [`Recorded`], [`Observer`] |
@@ -76,6 +77,8 @@ pub use id::{Actor, IdRule, InstanceId, InvalidId, MAX_ID_CHARACTERS, OrgId, Use
 pub use lockout::public::PublicAnswer;
 pub use lockout::{AttemptInfo, Factor, Lock, LockCause, Refusal, UserStatus, Verdict};
 pub use policy::decide::PolicyEvent;
+pub use policy::handle::OrgHandle;
+pub use policy::reader::Reader;
 pub use policy::{AttemptLimit, Details, LockoutPolicy, Origin, Resolved};
 
 /// The README's example, compiled and run with the tests.

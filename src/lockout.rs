@@ -1,6 +1,7 @@
 //! Counting and locking: the words for what an attempt meets and what becomes of it.
 
 pub(crate) mod decide;
+mod locks;
 pub(crate) mod public;
 pub(crate) mod register;
 pub(crate) mod state;

@@ -1,9 +1,10 @@
 //! Lockout policies: what is in force, for whom, and who said so.
 
 pub(crate) mod decide;
+pub(crate) mod handle;
 pub(crate) mod hierarchy;
 pub(crate) mod packed;
-mod presence;
+pub(crate) mod reader;
 
 use std::fmt;
 use std::num::NonZeroU32;

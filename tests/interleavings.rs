@@ -309,3 +309,14 @@ fn a14_histories_of_three_threads() {
     linearizable(2, &[&[RENEW, Op::Status], &[BEGIN, FAIL, BEGIN], &[BEGIN, FAIL]]);
     linearizable(2, &[&[Op::Status], &[BEGIN, FAIL, BEGIN, SUCCEED], &[Op::Status]]);
 }
+
+/// Who only asks, and who begins, needs no hold on the user; who asks for the status does.
+#[test]
+fn a14_who_is_locked_is_told_in_one_history() {
+    linearizable(1, &[&[Op::IsLocked, Op::Status], &[BEGIN, FAIL, Op::Unlock], &[Op::IsLocked]]);
+    linearizable(1, &[&[Op::Status, Op::IsLocked], &[Op::Lock, Op::Unlock], &[BEGIN, Op::Status]]);
+    linearizable(1, &[&[Op::IsLocked, Op::IsLocked], &[Op::Lock, Op::Remove, Op::Lock]]);
+    // Whoever has seen to a milder limit and finds the user free never finds it locked under the old one.
+    linearizable(1, &[&[Op::SetLimit(2), Op::IsLocked], &[BEGIN, FAIL]]);
+    linearizable(1, &[&[Op::SetLimit(2), BEGIN], &[BEGIN, FAIL, Op::IsLocked]]);
+}

@@ -150,7 +150,44 @@ proptest! {
             prop_assert!(pair.live.engine.resolve(no_id).is_default());
         }
     }
+
+    /// The same for ids that are numbers or nearly so, and by every way to resolve.
+    #[test]
+    fn numbers_resolve_as_the_naive_model_does_by_reader_and_by_handle(
+        default in policy(),
+        commands in prop::collection::vec((policy_command(&NUMBERS), time()), 1..200),
+    ) {
+        let mut pair = Pair::new(default, true, None, 2);
+        let mut reader = pair.live.engine.reader();
+        let handles = NUMBERS.map(|org| pair.live.engine.org(&org.parse().unwrap()));
+        for (command, now) in &commands {
+            pair.run(command, *now)?;
+            pair.check_policies(&NUMBERS)?;
+            for (org, handle) in NUMBERS.into_iter().zip(&handles) {
+                let expected = pair.twin.resolve(org);
+                prop_assert_eq!(reader.resolve(org), expected, "{}", org);
+                prop_assert_eq!(handle.resolve(), expected, "{}", org);
+                let late = pair.live.engine.org(handle.id());
+                prop_assert_eq!(late.resolve(), expected, "{}", org);
+            }
+        }
+    }
 }
+
+const NUMBERS: [&str; 12] = [
+    "7",
+    "007",
+    "70",
+    "0",
+    "7a",
+    "9999999999999999999",
+    "18446744073709551615",
+    "18446744073709551616",
+    "1000000000000000",
+    "999999999999999",
+    "69629023906488334",
+    "acme",
+];
 
 const MANY_ORGS: [&str; 12] = [
     "acme", "Acme", "acme2", "globex", "initech", "hooli", "umbrella", "7", "007", "é", "東京",

@@ -20,6 +20,8 @@ mod attempts;
 mod epochs;
 #[path = "scenarios/events.rs"]
 mod events;
+#[path = "scenarios/handles.rs"]
+mod handles;
 #[path = "scenarios/locks.rs"]
 mod locks;
 #[path = "scenarios/overrides.rs"]

@@ -15,6 +15,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "torn/numbers.rs"]
+mod numbers;
 #[path = "common/threads.rs"]
 mod threads;
 

@@ -85,10 +85,19 @@ impl<'a> Subject<'a> {
     pub(crate) fn new<Q: Sync>(
         name: &'static str,
         queries: &'a [Q],
-        call: impl Fn(&Q) -> u64 + Sync + 'a,
+        call: impl Fn(&Q) -> u64 + Clone + Sync + 'a,
+    ) -> Self {
+        Self::per_thread(name, queries, move || call.clone())
+    }
+
+    /// As [`Self::new`], for calls on something that each thread has of its own.
+    pub(crate) fn per_thread<Q: Sync, F: FnMut(&Q) -> u64 + 'a>(
+        name: &'static str,
+        queries: &'a [Q],
+        make_call: impl Fn() -> F + Sync + 'a,
     ) -> Self {
         assert!(queries.len().is_power_of_two());
-        Self { name, calls: Box::new((queries, call)) }
+        Self { name, calls: Box::new((queries, make_call)) }
     }
 
     /// The sum of the answers to all queries.
@@ -104,7 +113,7 @@ trait Calls: Sync {
     fn each(&self) -> Vec<u64>;
 }
 
-impl<Q: Sync, F: Fn(&Q) -> u64 + Sync> Calls for (&[Q], F) {
+impl<Q: Sync, F: FnMut(&Q) -> u64, M: Fn() -> F + Sync> Calls for (&[Q], M) {
     fn queries(&self) -> usize {
         self.0.len()
     }
@@ -113,7 +122,7 @@ impl<Q: Sync, F: Fn(&Q) -> u64 + Sync> Calls for (&[Q], F) {
     /// so the time is what a caller waits for one.
     #[inline(never)]
     fn chain(&self, first: usize, calls: usize) -> u64 {
-        let (queries, call) = self;
+        let (queries, mut call) = (self.0, self.1());
         let (mut at, mut sum, nothing) = (first, 0_u64, black_box(0));
         for _ in 0..calls {
             let answer = call(&queries[at & (queries.len() - 1)]);
@@ -126,7 +135,7 @@ impl<Q: Sync, F: Fn(&Q) -> u64 + Sync> Calls for (&[Q], F) {
     /// The nanoseconds of each call, with those of the clock that takes them.
     #[inline(never)]
     fn each(&self) -> Vec<u64> {
-        let (queries, call) = self;
+        let (queries, mut call) = (self.0, self.1());
         let time = |query| {
             let start = Instant::now();
             black_box(call(query));
@@ -197,6 +206,12 @@ pub(crate) fn beside_writer<R>(
     })
 }
 
+/// The processor time that the calling thread has taken.
+pub(crate) fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap()
+}
+
 /// The time that one call in a thousand exceeds, in nanoseconds.
 pub(crate) fn p999(subject: &Subject<'_>) -> f64 {
     let mut times = subject.calls.each();
@@ -234,6 +249,12 @@ impl Rounds {
     /// The median of the ratios of one subject's time to another's within a round.
     pub(crate) fn ratio(&self, subject: usize, to: usize) -> f64 {
         median(self.0[subject].iter().zip(&self.0[to]).map(|(one, other)| one / other).collect())
+    }
+
+    /// The least of those ratios.
+    pub(crate) fn best_ratio(&self, subject: usize, to: usize) -> f64 {
+        let ratios = self.0[subject].iter().zip(&self.0[to]).map(|(one, other)| one / other);
+        ratios.fold(f64::INFINITY, f64::min)
     }
 
     /// The median of the differences of one subject's time to another's within a round.

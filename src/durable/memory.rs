@@ -4,6 +4,7 @@
 //! the journal). `position` is raised after the events up to it are applied, so whoever reads it
 //! and then the state sees them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
@@ -19,7 +20,7 @@ use crate::policy::hierarchy::Hierarchy;
 use crate::policy::{AttemptLimit, LockoutPolicy};
 
 pub(super) struct Memory {
-    pub(super) hierarchy: Hierarchy,
+    pub(super) hierarchy: Arc<Hierarchy>,
     pub(super) register: Register,
     position: AtomicU64,
     /// The position of the newest event that is no check, or a later one.
@@ -31,7 +32,7 @@ impl Memory {
     pub(super) fn new(instance: InstanceId, shards: usize, capacity: Option<usize>) -> Self {
         let default = LockoutPolicy::default();
         Self {
-            hierarchy: Hierarchy::new(instance, default, SystemTime::UNIX_EPOCH),
+            hierarchy: Arc::new(Hierarchy::new(instance, default, SystemTime::UNIX_EPOCH)),
             register: Register::new(shards, capacity),
             position: AtomicU64::new(0),
             changed: AtomicU64::new(0),
@@ -121,7 +122,7 @@ impl Memory {
             state.release(ticket.factor, ticket.epoch);
             for recorded in events {
                 if let Some(change) = change_of(&recorded.event) {
-                    state.apply(change, recorded.at, self.register.epoch_for(change));
+                    self.register.change(user, state, change, recorded.at);
                 }
             }
         });

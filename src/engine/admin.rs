@@ -272,7 +272,7 @@ impl Engine {
     ) -> Result<Details, LockError> {
         self.register.administer(user, command, |state, change| {
             let at = self.clock.now();
-            state.apply(change, at, self.register.epoch_for(change));
+            self.register.change(user, state, change, at);
             let org = state.org();
             let aggregate = || Aggregate::User { org: org.clone(), user: user.clone() };
             let position = self.record(aggregate, None, at, actor, event_of(change, &mut None));

@@ -75,7 +75,7 @@ impl EngineBuilder {
     pub fn build(self) -> Engine {
         let at = self.clock.now();
         let engine = Engine {
-            hierarchy: Hierarchy::new(self.instance, self.default, at),
+            hierarchy: Arc::new(Hierarchy::new(self.instance, self.default, at)),
             register: Register::new(self.shards, self.capacity),
             clock: self.clock,
             observer: self.observer,

@@ -34,6 +34,14 @@ impl Settlement {
     fn unchanged(judgement: Judgement) -> Self {
         Self { judgement, changes: [None, None] }
     }
+
+    /// Why the user is to be locked, if it is.
+    pub(crate) fn locks(&self) -> Option<LockCause> {
+        match self.changes {
+            [_, Some(UserChange::Locked(cause))] => Some(cause),
+            _ => None,
+        }
+    }
 }
 
 /// A verdict without the organization of a lock: small enough to be handed about.

@@ -4,22 +4,24 @@
 //! epoch in flight, or a lock (rule A13). Nothing else ever removes a state: no cache evicts one
 //! (Argo CD CVE-2024-21662), and a cap refuses newcomers instead.
 
-#[cfg(feature = "durable")]
 use std::time::SystemTime;
 
 use super::Factor;
 use super::decide::{Ticket, UserCommand, administer};
+use super::locks::{Locks, Told};
 #[cfg(feature = "durable")]
 use super::state::Kept;
 use super::state::{Claim, Epoch, UserChange, UserState};
 use super::{Lock, Refusal, UserStatus};
 use crate::error::LockError;
-use crate::id::{OrgId, UserId};
+use crate::id::{Keyed, OrgId, UserId};
 use crate::policy::AttemptLimit;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering, Place, ShardedMap};
 
 pub(crate) struct Register {
     users: ShardedMap<UserId, UserState>,
+    /// Who is locked. A lock changes by [`Register::change`] alone, or is shown here as well.
+    locks: Locks,
     cap: Option<Cap>,
     /// The newest epoch. A user who comes on record starts in it, events that begin an epoch take
     /// the next one. So it is newer than all that the user's earlier attempts can have, and
@@ -37,6 +39,7 @@ impl Register {
     pub(crate) fn new(shards: usize, most: Option<usize>) -> Self {
         Self {
             users: ShardedMap::new(shards),
+            locks: Locks::new(),
             cap: most.map(|most| Cap { most, tracked: AtomicUsize::new(0) }),
             epoch: AtomicU64::new(0),
         }
@@ -57,6 +60,16 @@ impl Register {
         factor: Factor,
         limit: impl FnOnce() -> AttemptLimit,
     ) -> Claim {
+        let told = self.locks.read(user, user.digest(), |lock| {
+            if lock.org == *org {
+                Claim::Locked(lock.since, lock.cause)
+            } else {
+                Claim::Refused(Refusal::OrgMismatch)
+            }
+        });
+        if let Told::Locked(answer) = told {
+            return answer;
+        }
         let mut place = self.users.place(user);
         match place.get() {
             Some(state) => state.claim(org, factor, limit),
@@ -142,19 +155,49 @@ impl Register {
     #[cfg(feature = "durable")]
     pub(crate) fn apply(&self, org: &OrgId, user: &UserId, change: UserChange, at: SystemTime) {
         let mut place = self.users.place(user);
-        let epoch = self.epoch_for(change);
         if let Some(state) = place.get() {
-            state.apply(change, at, epoch);
+            self.change(user, state, change, at);
             if state.is_idle() {
                 self.forget(place);
             }
             return;
         }
         let mut state = self.newcomer(org);
-        state.apply(change, at, epoch);
+        self.change(user, &mut state, change, at);
         if !state.is_idle() {
             self.insert(&mut place, user, state);
         }
+    }
+
+    /// Has an event change a user's state, whose place is held.
+    #[inline]
+    pub(crate) fn change(
+        &self,
+        user: &UserId,
+        state: &mut UserState,
+        change: UserChange,
+        at: SystemTime,
+    ) {
+        state.apply(change, at, self.epoch_for(change));
+        match change {
+            UserChange::Locked(_) | UserChange::Unlocked | UserChange::Removed => {
+                self.locks.show(user, state.lock());
+            }
+            UserChange::CheckFailed(_)
+            | UserChange::CheckSucceeded(_)
+            | UserChange::CredentialChanged(_) => {}
+        }
+    }
+
+    /// Sends whoever asks for a user's lock to the user's state, which is held, until the change that
+    /// locks the user or [`Self::show`].
+    pub(crate) fn announce(&self, user: &UserId, lock: Lock) {
+        self.locks.announce(user, lock);
+    }
+
+    /// Makes known whether a user is locked, after an announcement.
+    pub(crate) fn show(&self, user: &UserId, state: &UserState) {
+        self.locks.show(user, state.lock());
     }
 
     /// Makes room for so many users.
@@ -169,6 +212,7 @@ impl Register {
         let state = kept.state(self.epoch.load(Ordering::Relaxed));
         let mut place = self.users.place(user);
         if place.get().is_none() {
+            self.locks.show(user, state.lock());
             self.insert(&mut place, user, state);
         }
     }
@@ -182,10 +226,12 @@ impl Register {
             // Also for one who goes: should the user come back, its old attempts stay void.
             let fresh = self.fresh_epoch();
             let mut place = self.users.place(&user);
-            match (place.get(), kept) {
-                (Some(state), Some(kept)) => *state = kept.state(fresh),
+            let state = kept.map(|kept| kept.state(fresh));
+            self.locks.show(&user, state.as_ref().and_then(UserState::lock));
+            match (place.get(), state) {
+                (Some(held), Some(state)) => *held = state,
                 (Some(_), None) => self.forget(place),
-                (None, Some(kept)) => self.insert(&mut place, &user, kept.state(fresh)),
+                (None, Some(state)) => self.insert(&mut place, &user, state),
                 (None, None) => {}
             }
         }
@@ -199,7 +245,7 @@ impl Register {
 
     /// An epoch that no attempt has, if the change begins one.
     #[inline]
-    pub(crate) fn epoch_for(&self, change: UserChange) -> Epoch {
+    fn epoch_for(&self, change: UserChange) -> Epoch {
         match change {
             UserChange::Unlocked | UserChange::Removed | UserChange::CredentialChanged(_) => {
                 self.fresh_epoch()
@@ -216,7 +262,11 @@ impl Register {
 
     #[inline]
     pub(crate) fn is_locked(&self, user: &str) -> bool {
-        self.users.read(user, UserState::is_locked).unwrap_or(false)
+        match self.locks.read(user, user.digest(), |_| ()) {
+            Told::NotLocked => false,
+            Told::Locked(()) => true,
+            Told::AskRegister => self.users.read(user, UserState::is_locked).unwrap_or(false),
+        }
     }
 
     pub(crate) fn status(&self, user: &UserId) -> UserStatus {

@@ -1,9 +1,9 @@
 //! The policies of one instance: its default, and the overrides of its organizations.
 //!
 //! ```text
-//!   resolve ──► presence ──► index: org → word ──► default: word       hot, no lock
-//!                              │ wide              │ wide
-//!   change  ──► ledger: org → record             record (snapshot)     the truth, one writer
+//!   resolve ──► index: org → word ──► default: word       hot, no lock
+//!                 │ wide                │ wide
+//!   change  ──► ledger: org → record  record (snapshot)     the truth, one writer
 //! ```
 //!
 //! INVARIANT: the ledger's mutex is held by whoever changes anything here, a change of the default
@@ -12,20 +12,26 @@
 //! then read the default knows whether that default was in force when the override was missed; if it
 //! may not have been, as when both levels change at once, the ledger is asked.
 //!
+//! INVARIANT: the word of an organization's handle is the index's word or [`ASK_INDEX`]: it is that
+//! from before the index changes until after. So whoever sees a change by handle sees it by id as
+//! well, and the other way round.
+//!
 //! `changes` is odd from before a change shows until after it does: while it stays at an even number,
 //! every limit that was resolved since it came to that number is in force.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use super::decide::{PolicyCommand, PolicyEvent, PolicyRecord, decide};
 use super::packed::{pack, unpack};
-use super::presence::Presence;
 use super::{AttemptLimit, Details, LockoutPolicy, Origin, Resolved};
 use crate::error::PolicyError;
 use crate::id::{InstanceId, Keyed, OrgId};
 use crate::lockout::Factor;
-use crate::sync::{AtomicU64, Mutex, Ordering, ReadIndex, Snapshot, lock};
+use crate::sync::{
+    ABSENT, AtomicU64, IndexReader, Mutex, Ordering, ReadIndex, Snapshot, fence, lock,
+};
 
 pub(crate) struct Hierarchy {
     instance: InstanceId,
@@ -35,17 +41,24 @@ pub(crate) struct Hierarchy {
     default_changes: AtomicU64,
     default_word: AtomicU64,
     default_record: Snapshot<PolicyRecord>,
-    presence: Presence,
     index: ReadIndex<OrgId>,
-    /// Every organization that ever had an override: its sequence outlives a reset.
     ledger: Mutex<Ledger>,
 }
+
+#[derive(Default)]
+struct Ledger {
+    /// Every organization that ever had an override: its sequence outlives a reset.
+    records: BTreeMap<OrgId, PolicyRecord>,
+    /// The words of the organizations' handles, also for some time of handles that are no more.
+    handled: BTreeMap<OrgId, Weak<AtomicU64>>,
+}
+
+/// A handle's word that says: look into the index.
+const ASK_INDEX: u64 = ABSENT - 1;
 
 /// A moment in the life of the policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment(u64);
-
-type Ledger = BTreeMap<OrgId, PolicyRecord>;
 
 impl Hierarchy {
     pub(crate) fn new(instance: InstanceId, default: LockoutPolicy, at: SystemTime) -> Self {
@@ -57,9 +70,8 @@ impl Hierarchy {
             default_changes: AtomicU64::new(0),
             default_word: AtomicU64::new(pack(default)),
             default_record: Snapshot::new(record),
-            presence: Presence::new(),
             index: ReadIndex::new(),
-            ledger: Mutex::new(BTreeMap::new()),
+            ledger: Mutex::new(Ledger::default()),
         }
     }
 
@@ -70,13 +82,63 @@ impl Hierarchy {
     /// The policy in force for an organization.
     #[inline]
     pub(crate) fn resolve(&self, org: &str) -> Resolved {
-        self.resolve_by(org, org.digest())
+        let digest = org.digest();
+        self.resolve_by(org, || self.index.get(org, digest))
+    }
+
+    /// [`Self::resolve`] through a thread's own reader of the index.
+    #[inline]
+    pub(super) fn resolve_through(&self, reader: &mut IndexReader, org: &str) -> Resolved {
+        let digest = org.digest();
+        self.resolve_by(org, || reader.get(&self.index, org, digest))
+    }
+
+    /// [`Self::resolve`] by the word of the organization's handle.
+    #[inline]
+    pub(super) fn resolve_handled(&self, org: &OrgId, word: &AtomicU64) -> Resolved {
+        if let Some(policy) = unpack(word.load(Ordering::Acquire)) {
+            return Resolved { policy, origin: Origin::OrgOverride };
+        }
+        let before = self.default_changes.load(Ordering::Acquire);
+        if word.load(Ordering::Acquire) == ABSENT
+            && let Some(default) = self.default_since(before)
+        {
+            return default;
+        }
+        self.resolve_by_id(org)
+    }
+
+    /// [`Self::resolve`] where a handle's word does not tell the policy.
+    #[cold]
+    fn resolve_by_id(&self, org: &OrgId) -> Resolved {
+        self.resolve(org)
+    }
+
+    /// A reader of the index for one thread.
+    pub(super) fn index_reader(&self) -> IndexReader {
+        self.index.reader()
+    }
+
+    /// The word that an organization's handles share.
+    pub(super) fn handled(&self, org: &OrgId) -> Arc<AtomicU64> {
+        let ledger = &mut *lock(&self.ledger);
+        if let Some(word) = ledger.handled.get(org).and_then(Weak::upgrade) {
+            return word;
+        }
+        // Now and then, so that those who are no more do not add up.
+        if ledger.handled.len().is_power_of_two() {
+            ledger.handled.retain(|_, word| word.strong_count() > 0);
+        }
+        let policy = ledger.records.get(org).and_then(|record| record.policy);
+        let word = Arc::new(AtomicU64::new(policy.map_or(ABSENT, pack)));
+        ledger.handled.insert(org.clone(), Arc::downgrade(&word));
+        word
     }
 
     /// The limit in force for an organization's users.
     #[inline]
     pub(crate) fn limit(&self, org: &OrgId, factor: Factor) -> AttemptLimit {
-        self.resolve_by(org, org.digest()).policy.limit(factor)
+        self.resolve_by(org, || self.index.get(org, org.digest())).policy.limit(factor)
     }
 
     /// A moment, for [`Self::limit_since`].
@@ -99,29 +161,37 @@ impl Hierarchy {
         if at_rest && self.moment() == then { limit } else { self.limit(org, factor) }
     }
 
+    /// Resolves, given how to find the word of the organization's override.
     #[inline]
-    fn resolve_by(&self, org: &str, digest: u64) -> Resolved {
+    fn resolve_by(&self, org: &str, word: impl FnOnce() -> Option<u64>) -> Resolved {
         let before = self.default_changes.load(Ordering::Acquire);
-        let present = self.presence.may_hold(digest);
-        let word = if present { self.index.get(org, digest) } else { None };
-        match word.map(unpack) {
-            Some(Some(policy)) => return Resolved { policy, origin: Origin::OrgOverride },
-            Some(None) => {}
-            None => {
-                let policy = self.default_policy();
-                // The default was this one all the while, so also when the override was missed.
-                if self.default_changes.load(Ordering::Acquire) == before {
-                    return Resolved { policy, origin: Origin::InstanceDefault };
-                }
-            }
+        match word().map(unpack) {
+            Some(Some(policy)) => Resolved { policy, origin: Origin::OrgOverride },
+            Some(None) => self.resolve_at_rest(org),
+            None => match self.default_since(before) {
+                Some(default) => default,
+                None => self.resolve_wide_default(org, before),
+            },
         }
-        self.resolve_at_rest(org)
     }
 
+    /// The default, if it fits a word and no change of it has begun since so many had: then it was
+    /// this one all the while, so also when the override was missed.
     #[inline]
-    fn default_policy(&self) -> LockoutPolicy {
-        unpack(self.default_word.load(Ordering::Acquire))
-            .unwrap_or_else(|| self.default_record.read(policy_of_default))
+    fn default_since(&self, changes: u64) -> Option<Resolved> {
+        let policy = unpack(self.default_word.load(Ordering::Acquire))?;
+        let unchanged = self.default_changes.load(Ordering::Acquire) == changes;
+        unchanged.then_some(Resolved { policy, origin: Origin::InstanceDefault })
+    }
+
+    /// The same for a default that does not fit a word; while it changes, the ledger is asked.
+    #[cold]
+    fn resolve_wide_default(&self, org: &str, changes: u64) -> Resolved {
+        let policy = self.default_record.read(policy_of_default);
+        if self.default_changes.load(Ordering::Acquire) == changes {
+            return Resolved { policy, origin: Origin::InstanceDefault };
+        }
+        self.resolve_at_rest(org)
     }
 
     /// Resolves while nothing changes: for a wide override, and where the default changed between
@@ -129,7 +199,7 @@ impl Hierarchy {
     #[cold]
     fn resolve_at_rest(&self, org: &str) -> Resolved {
         let ledger = lock(&self.ledger);
-        if let Some(policy) = ledger.get(org).and_then(|record| record.policy) {
+        if let Some(policy) = ledger.records.get(org).and_then(|record| record.policy) {
             return Resolved { policy, origin: Origin::OrgOverride };
         }
         let policy = self.default_record.read(policy_of_default);
@@ -145,7 +215,7 @@ impl Hierarchy {
     /// The policy in force for an organization, with the details of the level that answers.
     pub(crate) fn with_details(&self, org: &OrgId) -> (Resolved, Details) {
         let ledger = lock(&self.ledger);
-        if let Some(record) = ledger.get(org)
+        if let Some(record) = ledger.records.get(org)
             && let Some(policy) = record.policy
         {
             return (Resolved { policy, origin: Origin::OrgOverride }, record.details(org));
@@ -162,7 +232,8 @@ impl Hierarchy {
     /// All overrides of one moment, in order of the organizations' ids.
     pub(crate) fn overrides(&self) -> Vec<(OrgId, LockoutPolicy)> {
         let ledger = lock(&self.ledger);
-        ledger.iter().filter_map(|(org, record)| Some((org.clone(), record.policy?))).collect()
+        let overrides = ledger.records.iter();
+        overrides.filter_map(|(org, record)| Some((org.clone(), record.policy?))).collect()
     }
 
     /// The instance default's record.
@@ -173,13 +244,13 @@ impl Hierarchy {
     /// Every organization that ever had an override.
     #[cfg(feature = "durable")]
     pub(crate) fn known_orgs(&self) -> Vec<OrgId> {
-        lock(&self.ledger).keys().cloned().collect()
+        lock(&self.ledger).records.keys().cloned().collect()
     }
 
     /// An organization's record, empty if it never had an override.
     #[cfg(feature = "durable")]
     pub(crate) fn override_record(&self, org: &OrgId) -> PolicyRecord {
-        lock(&self.ledger).get(org).copied().unwrap_or(PolicyRecord::EMPTY)
+        lock(&self.ledger).records.get(org).copied().unwrap_or(PolicyRecord::EMPTY)
     }
 
     /// Carries a command on the instance default out. `stamp` tells the time of the event, `seen`
@@ -208,7 +279,7 @@ impl Hierarchy {
         seen: impl FnOnce(PolicyEvent, u64, SystemTime),
     ) -> Result<Details, PolicyError> {
         let mut ledger = lock(&self.ledger);
-        let mut record = ledger.get(org).copied().unwrap_or(PolicyRecord::EMPTY);
+        let mut record = ledger.records.get(org).copied().unwrap_or(PolicyRecord::EMPTY);
         if let Some((event, at)) = step(&mut record, command, stamp)? {
             self.publish_override(&mut ledger, org, record);
             seen(event, record.sequence, at);
@@ -233,25 +304,33 @@ impl Hierarchy {
         self.default_changes.fetch_add(1, Ordering::Release);
         self.default_record.replace(record);
         self.default_word.store(pack(policy_of_default(&record)), Ordering::Release);
+        self.has_changed();
+    }
+
+    /// A change shows. Whoever looks from now on whether somebody is locked sees the announcement of a
+    /// lock under the limit before it: of the two who each write and then look at what the other has
+    /// written, one sees it.
+    fn has_changed(&self) {
         self.changes.fetch_add(1, Ordering::Release);
+        fence(Ordering::SeqCst);
     }
 
     fn publish_override(&self, ledger: &mut Ledger, org: &OrgId, record: PolicyRecord) {
         self.changes.fetch_add(1, Ordering::Release);
-        let before = ledger.insert(org.clone(), record).and_then(|before| before.policy);
-        match (before, record.policy) {
-            (None, None) => {}
-            (Some(_), Some(policy)) => self.index.set(org, pack(policy)),
-            (None, Some(policy)) => {
-                self.presence.add(org.digest());
-                self.index.set(org, pack(policy));
-            }
-            (Some(_), None) => {
-                self.index.remove(org);
-                self.presence.remove(org.digest());
-            }
+        let before = ledger.records.insert(org.clone(), record).and_then(|before| before.policy);
+        let handled = ledger.handled.get(org).and_then(Weak::upgrade);
+        if let Some(word) = &handled {
+            word.store(ASK_INDEX, Ordering::Release);
         }
-        self.changes.fetch_add(1, Ordering::Release);
+        match (before, record.policy) {
+            (_, Some(policy)) => self.index.set(org, pack(policy)),
+            (Some(_), None) => self.index.remove(org),
+            (None, None) => {}
+        }
+        if let Some(word) = &handled {
+            word.store(record.policy.map_or(ABSENT, pack), Ordering::Release);
+        }
+        self.has_changed();
     }
 }
 

@@ -48,6 +48,14 @@ fn limit(bits: u64) -> AttemptLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::ABSENT;
+
+    #[test]
+    fn no_policy_is_packed_as_the_word_of_none() {
+        // What has the top bit set is no policy, and only one such word is packed.
+        assert_ne!(WIDE, ABSENT);
+        assert_eq!(ABSENT & WIDE, WIDE);
+    }
 
     #[test]
     fn each_policy_is_its_word_or_wide() {

@@ -4,39 +4,40 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::ops::Deref;
 
 use loom::sync::{Arc, Mutex};
 
-use super::{AtomicU64, MutexGuard, Ordering, lock};
+use super::{MutexGuard, lock};
 
-pub(crate) struct ReadIndex<K>(Mutex<BTreeMap<K, Arc<AtomicU64>>>);
+pub(crate) struct ReadMap<K, V>(Mutex<BTreeMap<K, Arc<V>>>);
 
-impl<K: Clone + Ord> ReadIndex<K> {
+impl<K: Clone + Ord + Borrow<str>, V> ReadMap<K, V> {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    pub(crate) fn get(&self, text: &str, _digest: u64) -> Option<u64>
-    where
-        K: Borrow<str>,
-    {
-        let word = lock(&self.0).get(text).cloned();
-        // Read outside the lock: the word may change between look-up and load, as in the real one.
-        word.map(|word| word.load(Ordering::Acquire))
+    pub(crate) fn read<R>(
+        &self,
+        text: &str,
+        _digest: u64,
+        read: impl FnOnce(&V) -> R,
+    ) -> Option<R> {
+        let value = lock(&self.0).get(text).cloned();
+        // Read outside the lock: the value may change between look-up and load, as in the real one.
+        value.map(|value| read(&value))
     }
 
-    pub(crate) fn set(&self, key: &K, word: u64) {
-        let mut map = lock(&self.0);
-        match map.get(key) {
-            Some(cell) => cell.store(word, Ordering::Release),
-            None => {
-                map.insert(key.clone(), Arc::new(AtomicU64::new(word)));
-            }
-        }
+    pub(crate) fn change(&self, key: &K, change: impl FnOnce(&V)) -> bool {
+        lock(&self.0).get(key.borrow()).map(|value| change(value)).is_some()
     }
 
-    pub(crate) fn remove(&self, key: &K) {
-        lock(&self.0).remove(key);
+    pub(crate) fn insert(&self, key: &K, value: V) {
+        lock(&self.0).insert(key.clone(), Arc::new(value));
+    }
+
+    pub(crate) fn remove(&self, key: &K) -> bool {
+        lock(&self.0).remove(key.borrow()).is_some()
     }
 }
 
@@ -118,18 +119,39 @@ impl<K: Clone + Ord, V> Place<'_, K, V> {
     }
 }
 
-pub(crate) struct Snapshot<T>(Mutex<T>);
+/// Read outside the lock, so that it may be replaced meanwhile.
+pub(crate) struct Snapshot<T>(Mutex<Arc<T>>);
 
 impl<T> Snapshot<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self(Mutex::new(value))
+        Self(Mutex::new(Arc::new(value)))
     }
 
     pub(crate) fn read<R>(&self, read: impl FnOnce(&T) -> R) -> R {
-        read(&lock(&self.0))
+        read(&self.load())
     }
 
     pub(crate) fn replace(&self, value: T) {
-        *lock(&self.0) = value;
+        *lock(&self.0) = Arc::new(value);
+    }
+
+    fn load(&self) -> Arc<T> {
+        Arc::clone(&lock(&self.0))
+    }
+}
+
+pub(crate) struct Hold<A, T> {
+    snapshot: A,
+    held: Arc<T>,
+}
+
+impl<A: Deref<Target = Snapshot<T>>, T> Hold<A, T> {
+    pub(crate) fn new(snapshot: A) -> Self {
+        Self { held: snapshot.load(), snapshot }
+    }
+
+    pub(crate) fn get(&mut self) -> &T {
+        self.held = self.snapshot.load();
+        &self.held
     }
 }

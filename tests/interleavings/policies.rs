@@ -123,3 +123,105 @@ fn p4_no_verdict_is_under_an_older_limit_than_its_thread_has_seen() {
         });
     }
 }
+
+/// How a thread resolves the organization `7`, whose policy lies in a table of numbers.
+type Look = fn(&Engine) -> Box<dyn FnMut(&Engine) -> Resolved>;
+
+const LOOKS: [Look; 3] = [
+    |_| Box::new(|engine| engine.resolve("7")),
+    |engine| {
+        let mut reader = engine.reader();
+        Box::new(move |_| reader.resolve("7"))
+    },
+    |engine| {
+        let handle = engine.org(&"7".parse().unwrap());
+        Box::new(move |_| handle.resolve())
+    },
+];
+
+/// Overrides come, change and go, tables are filled and replaced; another thread looks twice, each
+/// time in one of two ways: an answer never gives way to an older one.
+fn seen_in_order(
+    looks: [usize; 2],
+    prepare: fn(&Engine),
+    changes: &'static [fn(&Engine)],
+    answers: &'static [(Origin, u32)],
+) {
+    explore(Some(3), move || {
+        let engine = Arc::new(Engine::new("i".parse().unwrap(), policy(2)));
+        prepare(&engine);
+        let mut looks = looks.map(|look| LOOKS[look](&engine));
+        let reading = spawn(&engine, move |engine| {
+            let [first, second] = &mut looks;
+            [first(engine), second(engine)]
+        });
+        changes.iter().for_each(|change| change(&engine));
+        let answer =
+            |(origin, version): (Origin, u32)| Resolved { policy: policy(version), origin };
+        let (at_last, read) = (engine.resolve("7"), reading.join().unwrap());
+        assert_eq!(at_last, answer(answers[answers.len() - 1]), "rule P4");
+        let mut from = 0;
+        for seen in read {
+            let step = answers[from..].iter().position(|one| answer(*one) == seen);
+            from += step.unwrap_or_else(|| panic!("{seen:?} is not to come after step {from}"));
+        }
+    });
+}
+
+fn put<const ORG: u32, const VERSION: u32>(engine: &Engine) {
+    engine.put_override(&ORG.to_string().parse().unwrap(), policy(VERSION)).unwrap();
+}
+
+fn drop_of<const ORG: u32>(engine: &Engine) {
+    engine.reset_to_default(&ORG.to_string().parse().unwrap()).unwrap();
+}
+
+const ALL_LOOKS: [[usize; 2]; 5] = [[0, 0], [1, 1], [2, 2], [0, 2], [2, 0]];
+
+#[test]
+fn p2_p4_a_number_comes_changes_and_goes() {
+    const CHANGES: &[fn(&Engine)] = &[put::<7, 3>, put::<7, 4>, drop_of::<7>];
+    const ANSWERS: &[(Origin, u32)] = &[(Default, 2), (Override, 3), (Override, 4), (Default, 2)];
+    for looks in ALL_LOOKS {
+        seen_in_order(looks, |_| {}, CHANGES, ANSWERS);
+    }
+}
+
+/// With two numbers a table is full: the third one, not asked for, has it replaced.
+#[test]
+fn p2_p4_a_number_changes_while_its_table_is_replaced() {
+    const CHANGES: &[fn(&Engine)] = &[put::<9, 5>, put::<7, 4>];
+    const ANSWERS: &[(Origin, u32)] = &[(Override, 3), (Override, 4)];
+    const NEW: &[fn(&Engine)] = &[put::<7, 3>, put::<7, 4>];
+    const ANSWERS_TO_NEW: &[(Origin, u32)] = &[(Default, 2), (Override, 3), (Override, 4)];
+    let full = |engine: &Engine| (put::<8, 5>(engine), put::<6, 5>(engine)).1;
+    for looks in ALL_LOOKS {
+        seen_in_order(
+            looks,
+            |engine| (put::<7, 3>(engine), put::<8, 5>(engine)).1,
+            CHANGES,
+            ANSWERS,
+        );
+        seen_in_order(looks, full, NEW, ANSWERS_TO_NEW);
+    }
+}
+
+#[test]
+fn p2_a_number_and_the_default_change_and_the_default_was_never_in_force() {
+    const CHANGES: &[fn(&Engine)] = &[put::<7, 3>, set_default::<4>];
+    const BACK: &[fn(&Engine)] = &[set_default::<4>, drop_of::<7>];
+    for looks in ALL_LOOKS {
+        seen_in_order(looks, |_| {}, CHANGES, &[(Default, 2), (Override, 3)]);
+        seen_in_order(looks, put::<7, 3>, BACK, &[(Override, 3), (Default, 4)]);
+    }
+}
+
+/// A slot that one number has left is not another's.
+#[test]
+fn p2_a_number_that_goes_leaves_its_place_to_nobody() {
+    const CHANGES: &[fn(&Engine)] = &[drop_of::<7>, put::<9, 5>, put::<6, 6>];
+    const ANSWERS: &[(Origin, u32)] = &[(Override, 3), (Default, 2)];
+    for looks in ALL_LOOKS {
+        seen_in_order(looks, put::<7, 3>, CHANGES, ANSWERS);
+    }
+}
