@@ -8,7 +8,7 @@ use portcullis::{Actor, Aggregate, DurableEngine, Lock, LockError, UserId, Write
 const TOGETHER: usize = 256;
 
 /// The type of the event that holds a reason.
-pub(crate) const REASON: &str = "user.unlock.reason";
+const REASON: &str = "user.unlock.reason";
 
 /// Unlocks users who are locked, and tells of each what came of it: somebody else may have unlocked it
 /// meanwhile. A reason is an event before the unlocking's.

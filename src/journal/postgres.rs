@@ -252,7 +252,7 @@ impl Journal for PostgresJournal {
     }
 
     fn look(&self) -> Option<BoxFuture<'static, Result<Position, JournalError>>> {
-        let (look, node) = (self.node.look()?, Arc::clone(&self.node));
+        let (look, node) = (self.node.look(&self.thread.handle)?, Arc::clone(&self.node));
         Some(Box::pin(async move { look.await.map_err(|fault| fault.of(&node.server)) }))
     }
 

@@ -104,6 +104,37 @@ async fn d3_d7_a_success_whose_look_is_not_answered_is_not_accepted_and_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn d7_a_success_ends_though_the_runtime_of_earlier_ones_stands_still_or_has_ended() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database().await;
+    let (engine, other) = (open(&url, 5).await, open(&url, 5).await);
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let apart = |work: &(dyn Fn() + Sync)| {
+        std::thread::scope(|scope| scope.spawn(work).join().unwrap());
+    };
+    let (first, second) = (runtime(), runtime());
+    apart(&|| {
+        for _ in 0..20 {
+            let settled = first.block_on(async { begin(&engine, "ada").succeed().await });
+            assert_eq!(settled, Ok(Verdict::Accepted));
+        }
+        let settled = second.block_on(async { begin(&engine, "eve").succeed().await });
+        assert_eq!(settled, Ok(Verdict::Accepted));
+    });
+    let ended = first.handle().clone();
+    first.shutdown_background();
+    apart(&|| {
+        let entered = ended.enter();
+        let settling = begin(&other, "eve").succeed();
+        drop(entered);
+        assert_eq!(second.block_on(settling), Ok(Verdict::Accepted));
+    });
+    second.shutdown_background();
+    engine.close().await;
+    other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d6_a_node_that_was_deaf_hears_of_a_lock_by_itself() {
     let Some(server) = postgres::shared() else { return };
     let (url, proxy, half_open) = by_proxy(server).await;

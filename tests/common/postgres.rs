@@ -110,14 +110,20 @@ impl Cluster {
     /// Lets the server's files grow to a size, or to any, as a disk does.
     pub(crate) fn allow_files_of(&self, bytes: Option<i64>) {
         let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
-        let first = file.lines().next().unwrap();
-        let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
+        let parent = file.lines().next().unwrap();
         let soft = bytes.map_or(String::from("unlimited"), |bytes| bytes.to_string());
-        for process in children.unwrap().split_whitespace().chain([first]) {
-            self.run_to_end("/usr/bin/prlimit", |prlimit| {
-                prlimit.args(["--pid", process, &format!("--fsize={soft}:unlimited")]);
-            });
-        }
+        let limit = |process: &str| {
+            let mut prlimit = self.as_other_user("/usr/bin/prlimit");
+            prlimit.args(["--pid", process, &format!("--fsize={soft}:unlimited")]);
+            let done = prlimit.output().unwrap();
+            // A child may have ended since it was listed.
+            let is_there = Path::new("/proc").join(process).exists();
+            assert!(done.status.success() || !is_there, "{process}: {done:?}");
+        };
+        // Whoever is born from now on has the parent's.
+        limit(parent);
+        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+        children.unwrap().split_whitespace().for_each(limit);
     }
 
     /// A new, empty database; its URL.

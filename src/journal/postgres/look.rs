@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
+use tokio::sync::Notify;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
@@ -40,8 +40,8 @@ enum State {
 struct Line {
     client: Client,
     statement: Statement,
-    /// Ends it at once, for whoever waits for its answer.
-    driver: AbortHandle,
+    /// Ends the wait for an answer, also where nobody drives the connection any more.
+    given_up: Notify,
     opened: Instant,
     /// Since when somebody has it, in milliseconds after it was opened; [`FREE`] if nobody does.
     taken: AtomicU64,
@@ -66,12 +66,13 @@ impl Line {
     }
 }
 
-/// Ends a connection that gives no answer. Once for all looks: a time limit for each would wake a thread.
+/// Gives a connection up that gives no answer. Once for all looks: a time limit for each would wake a
+/// thread. Runs on the journal's own thread, for the callers' runtimes may stand still.
 async fn watch(line: Weak<Line>) {
     loop {
         tokio::time::sleep(LIMIT).await;
         match line.upgrade() {
-            Some(line) if line.is_slow() => return line.driver.abort(),
+            Some(line) if line.is_slow() => return line.given_up.notify_one(),
             Some(_) => {}
             None => return,
         }
@@ -101,7 +102,7 @@ impl Looks {
     }
 
     /// The connection, if nobody else has it. One that is not there is made for the next who asks.
-    fn take(&self, node: &Arc<Node>) -> Option<Taken> {
+    fn take(&self, node: &Arc<Node>, thread: &Handle) -> Option<Taken> {
         let mut state = self.state();
         match &*state {
             State::Open(line) if !line.client.is_closed() => {
@@ -113,8 +114,9 @@ impl Looks {
         }
         let callers = Handle::try_current().ok()?;
         *state = State::Connecting;
-        let connecting = Connecting(Arc::clone(node));
-        callers.spawn(connecting.connect());
+        // A runtime that ends drops what it is given at once.
+        drop(state);
+        callers.spawn(Connecting(Arc::clone(node)).connect(thread.clone()));
         None
     }
 }
@@ -123,8 +125,9 @@ impl Looks {
 struct Connecting(Arc<Node>);
 
 impl Connecting {
-    async fn connect(self) {
+    async fn connect(self, thread: Handle) {
         let Ok(line) = open(&self.0).await else { return };
+        thread.spawn(watch(Arc::downgrade(&line)));
         let mut state = self.0.looks.state();
         // Unless it was released meanwhile.
         if matches!(*state, State::Connecting) {
@@ -144,23 +147,22 @@ impl Drop for Connecting {
 
 async fn open(node: &Node) -> Result<Arc<Line>, Fault> {
     let (client, connection) = answered(node.server.connect()).await?;
-    let driver = tokio::spawn(connection).abort_handle();
+    tokio::spawn(connection);
     begin_session(&client).await?;
     check(&client, &node.server).await?;
     let statement = answered(client.prepare(HEAD)).await?;
     let (opened, taken) = (Instant::now(), AtomicU64::new(FREE));
-    let line = Arc::new(Line { client, statement, driver, opened, taken });
-    tokio::spawn(watch(Arc::downgrade(&line)));
-    Ok(line)
+    Ok(Arc::new(Line { client, statement, given_up: Notify::new(), opened, taken }))
 }
 
 impl Node {
     /// Looks, if the connection is free.
     pub(super) fn look(
         self: &Arc<Self>,
+        thread: &Handle,
     ) -> Option<impl Future<Output = Result<Position, Fault>> + Send + use<>> {
         self.instance.get()?;
-        let taken = self.looks.take(self)?;
+        let taken = self.looks.take(self, thread)?;
         let node = Arc::clone(self);
         Some(async move {
             let looked = node.look_over(&taken.0).await;
@@ -175,7 +177,13 @@ impl Node {
         let known = self.known_head();
         let Some(instance) = self.instance.get() else { return Ok(0) };
         let of: [&(dyn ToSql + Sync); 1] = [&instance.as_str()];
-        let row = line.client.query_opt(&line.statement, &of).await?;
+        let row = tokio::select! {
+            biased;
+            row = line.client.query_opt(&line.statement, &of) => row?,
+            () = line.given_up.notified() => {
+                return Err(Fault::Lost(format!("no answer within {LIMIT:?}")));
+            }
+        };
         let head = row.map(|row| row.try_get::<_, i64>(0)).transpose()?.unwrap_or(0);
         let head = head.cast_unsigned();
         self.saw(known, head)?;
