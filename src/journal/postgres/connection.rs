@@ -27,6 +27,11 @@ const SESSION: &str = "
     WHERE current_setting('transaction_timeout', true) IS NOT NULL;
 ";
 
+/// For the journal's own statements, which all go by a table's key. A plan is made once and kept, and by the
+/// key whatever the tables' size was then: to make it anew takes longer than to run it, and that with the
+/// head held.
+const KEPT_PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off";
+
 /// Settings that lose what the server has confirmed, or what an id says.
 const SETTINGS: &str = "
     SELECT current_setting('fsync'), current_setting('synchronous_commit'),
@@ -47,9 +52,9 @@ pub(super) struct Leased(Option<Client>);
 impl Connections {
     pub(super) fn to(server: &Server) -> Result<Self, JournalError> {
         Ok(Self {
-            writing: pool(server, WRITING)?,
-            reading: pool(server, READING)?,
-            lent: pool(server, LENT)?,
+            writing: pool(server, WRITING, KEPT_PLANS)?,
+            reading: pool(server, READING, KEPT_PLANS)?,
+            lent: pool(server, LENT, "")?,
         })
     }
 
@@ -73,10 +78,10 @@ impl Connections {
     }
 }
 
-fn pool(server: &Server, size: usize) -> Result<Pool, JournalError> {
+fn pool(server: &Server, size: usize, plans: &'static str) -> Result<Pool, JournalError> {
     let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_config(server.config.clone(), server.tls.clone(), config);
-    let set_up = Hook::async_fn(|client, _| Box::pin(set_up(client)));
+    let set_up = Hook::async_fn(move |client, _| Box::pin(set_up(client, plans)));
     Pool::builder(manager)
         .max_size(size)
         .runtime(Runtime::Tokio1)
@@ -92,12 +97,13 @@ async fn lease(pool: &Pool) -> Result<Leased, Fault> {
 }
 
 /// Sets up each session and looks at its server, which may be another one than at the opening.
-async fn set_up(client: &tokio_postgres::Client) -> Result<(), HookError> {
+async fn set_up(client: &tokio_postgres::Client, plans: &str) -> Result<(), HookError> {
     let refused = |fault| match fault {
         Fault::Refused(cause) | Fault::Lost(cause) => HookError::message(cause),
         Fault::Told(fault) => HookError::message(fault.to_string()),
     };
     begin_session(client).await.map_err(refused)?;
+    answered(client.batch_execute(plans)).await.map_err(refused)?;
     check(client, &"the server").await.map_err(refused)
 }
 
