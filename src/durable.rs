@@ -13,6 +13,7 @@ mod command;
 mod committer;
 mod draft;
 mod feed;
+mod gather;
 mod memory;
 mod open;
 mod restore;

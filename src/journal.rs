@@ -253,6 +253,12 @@ pub trait Journal: Send + Sync + 'static {
         None
     }
 
+    /// Whether an append takes so long, whatever is in it, that an engine had better wait a moment for
+    /// more.
+    fn gathers(&self) -> bool {
+        false
+    }
+
     /// Resolves when the head may be another than `known`.
     fn changed(&self, known: Position) -> BoxFuture<'_, ()>;
 

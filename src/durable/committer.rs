@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::Shared;
 use super::command::Command;
 use super::draft::{Decided, Draft};
+use super::gather::Gather;
 use super::memory::Memory;
 use super::open::{self, SHARDS};
 use super::snapshot::Snapshots;
@@ -39,6 +40,7 @@ pub(super) struct Committer {
     /// Whether others wrote between this engine's last two appends: then the next one is likely to come
     /// too late as well, and queues for the head at once.
     crowded: bool,
+    gather: Gather,
     snapshots: Snapshots,
 }
 
@@ -49,7 +51,15 @@ impl Committer {
         writer: u64,
         snapshots: Snapshots,
     ) -> Self {
-        Self { shared, waiting, writer, batches: 0, crowded: false, snapshots }
+        Self {
+            shared,
+            waiting,
+            writer,
+            batches: 0,
+            crowded: false,
+            gather: Gather::default(),
+            snapshots,
+        }
     }
 
     /// Works until every sender is gone and all that waited is answered.
@@ -65,6 +75,10 @@ impl Committer {
                 taken = self.waiting.recv_many(&mut batch, BATCH_LIMIT) => {
                     if taken == 0 {
                         break;
+                    }
+                    // Whoever queues for the head waits long enough.
+                    if shared.journal.gathers() && !self.crowded {
+                        self.gather.fill(&mut batch, &mut self.waiting, BATCH_LIMIT).await;
                     }
                     self.commit(&mut batch).await;
                 }
@@ -83,8 +97,12 @@ impl Committer {
 
     /// Decides, appends, applies and answers a batch, whatever comes between.
     async fn commit(&mut self, commands: &mut Vec<Command>) {
+        let began = Instant::now();
         match self.try_commit(commands).await {
-            Ok(()) => commands.drain(..).for_each(|command| command.tell(None)),
+            Ok(()) => {
+                self.gather.done(commands.len(), self.waiting.len(), began.elapsed());
+                commands.drain(..).for_each(|command| command.tell(None));
+            }
             Err(fault) => {
                 self.fail(commands, &fault);
                 self.recover(&fault).await;

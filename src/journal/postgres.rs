@@ -260,6 +260,10 @@ impl Journal for PostgresJournal {
         Some(self.thread.handle.clone())
     }
 
+    fn gathers(&self) -> bool {
+        true
+    }
+
     fn changed(&self, known: Position) -> BoxFuture<'_, ()> {
         self.tail.ensure(&self.thread, &self.node);
         self.node.news.send_if_modified(|news| news.follow(known));

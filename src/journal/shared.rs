@@ -55,6 +55,10 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
         (**self).runtime()
     }
 
+    fn gathers(&self) -> bool {
+        (**self).gathers()
+    }
+
     fn changed(&self, known: Position) -> BoxFuture<'_, ()> {
         (**self).changed(known)
     }

@@ -1,0 +1,135 @@
+//! Gathering: a batch waits a moment for those who are likely to join it.
+//!
+//! Callers that were answered often ask again at once. Without a wait half of them would always find the
+//! next batch gone, and each batch would be half of what it could be, at the price of a sync each.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::Receiver;
+
+/// What part of the time that a batch takes may be waited for more, and the most: what waits costs all who
+/// are in the batch already.
+const PART: u32 = 4;
+const LONGEST: Duration = Duration::from_micros(300);
+/// How many batches do not wait after one that waited in vain.
+const DOUBTS: u8 = 16;
+
+/// Whom the next batch may wait for.
+#[derive(Debug, Default)]
+pub(super) struct Gather {
+    /// How many were answered by the last batch, or waited already when it was done.
+    about: usize,
+    /// How long that batch took.
+    took: Duration,
+    /// How many batches are not to wait.
+    doubts: u8,
+}
+
+impl Gather {
+    /// Takes up to `most` in all, and waits for no more than were about. The wait is one of yielding, for
+    /// timers are not that fine; a single caller never has one.
+    pub(super) async fn fill<T>(
+        &mut self,
+        batch: &mut Vec<T>,
+        waiting: &mut Receiver<T>,
+        most: usize,
+    ) {
+        let all = self.about.min(most);
+        if batch.len() >= all {
+            return;
+        }
+        if self.doubts > 0 {
+            self.doubts = self.doubts.saturating_sub(1);
+            return;
+        }
+        let began = Instant::now();
+        let limit = self.took.checked_div(PART).unwrap_or_default().min(LONGEST);
+        while batch.len() < all && began.elapsed() < limit {
+            tokio::task::yield_now().await;
+            while batch.len() < most
+                && let Ok(one) = waiting.try_recv()
+            {
+                batch.push(one);
+            }
+        }
+        // Of callers that ask for themselves, about half of these come in such a time.
+        if batch.len() < all.saturating_sub(all / 4) {
+            self.doubts = DOUBTS;
+        }
+    }
+
+    /// A batch is done and answers so many, while others wait.
+    pub(super) fn done(&mut self, answers: usize, waiting: usize, took: Duration) {
+        self.about = answers.saturating_add(waiting);
+        self.took = took;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// Long enough for what is to come, and never reached.
+    const LONG: Duration = Duration::from_hours(1);
+
+    #[tokio::test]
+    async fn who_was_answered_is_waited_for() {
+        let (callers, mut waiting) = mpsc::channel(9);
+        let mut gather = Gather::default();
+        gather.done(2, 1, LONG);
+        let later = tokio::spawn(async move {
+            for caller in [1, 2] {
+                tokio::task::yield_now().await;
+                callers.try_send(caller).unwrap();
+            }
+        });
+        let mut batch = vec![0];
+        gather.fill(&mut batch, &mut waiting, 9).await;
+        later.await.unwrap();
+        assert_eq!((batch, gather.doubts), (vec![0, 1, 2], 0));
+    }
+
+    #[tokio::test]
+    async fn no_more_than_a_batch_may_have_are_taken() {
+        let (callers, mut waiting) = mpsc::channel(9);
+        let mut gather = Gather::default();
+        gather.done(9, 0, LONG);
+        for caller in 1..9 {
+            callers.try_send(caller).unwrap();
+        }
+        let mut batch = vec![0];
+        gather.fill(&mut batch, &mut waiting, 4).await;
+        assert_eq!((batch, waiting.len()), (vec![0, 1, 2, 3], 5));
+    }
+
+    #[tokio::test]
+    async fn in_vain_is_not_waited_again() {
+        let (callers, mut waiting) = mpsc::channel(9);
+        let mut gather = Gather::default();
+        let mut batch = vec![0];
+        gather.done(5, 0, LONG);
+        gather.fill(&mut batch, &mut waiting, 9).await;
+        assert_eq!((batch.len(), gather.doubts), (1, DOUBTS));
+        for _ in 0..DOUBTS {
+            // Had it been looked at, this one would be in the batch.
+            let _ = callers.try_send(1);
+            gather.fill(&mut batch, &mut waiting, 9).await;
+            assert_eq!(batch.len(), 1);
+        }
+        gather.fill(&mut batch, &mut waiting, 9).await;
+        assert!(batch.len() > 1);
+    }
+
+    #[tokio::test]
+    async fn a_single_caller_waits_for_nobody() {
+        let (callers, mut waiting) = mpsc::channel(9);
+        let mut gather = Gather::default();
+        gather.done(1, 0, LONG);
+        callers.try_send(1).unwrap();
+        let mut batch = vec![0];
+        gather.fill(&mut batch, &mut waiting, 9).await;
+        assert_eq!(batch, [0]);
+    }
+}
