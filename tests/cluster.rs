@@ -37,6 +37,8 @@ mod policies;
 mod proxy;
 #[path = "cluster/shared.rs"]
 mod shared;
+#[path = "cluster/stale.rs"]
+mod stale;
 #[path = "cluster/storm.rs"]
 mod storm;
 #[path = "cluster/tailing.rs"]
