@@ -21,6 +21,7 @@ mod grants;
 mod node;
 mod passwords;
 mod shared;
+mod stale;
 mod start;
 
 use std::future::Future;

@@ -227,7 +227,7 @@ impl Node {
         }
     }
 
-    fn settle(&self, token: &str, id: &str, outcome: &str) -> Answer {
+    pub(crate) fn settle(&self, token: &str, id: &str, outcome: &str) -> Answer {
         let path = format!("/portcullis/v1/attempts/{id}/settle");
         self.call(token, "POST", &path, &json!({"outcome": outcome}))
     }
