@@ -175,6 +175,11 @@ impl DurableEngine {
             return Admission::Refused(Refusal::Unavailable);
         }
         let memory = &self.shared.memory;
+        match memory.register.if_locked(org, user) {
+            Some(Ok(lock)) => return Admission::Locked(lock),
+            Some(Err(refusal)) => return Admission::Refused(refusal),
+            None => {}
+        }
         match memory.register.claim(org, user, factor, || memory.limit(org, factor)) {
             Claim::Admitted(epoch, _) => {
                 Admission::Admitted(Attempt::new(engine, user.clone(), Ticket { factor, epoch }))
@@ -212,7 +217,7 @@ impl DurableEngine {
 
     /// As [`Engine::locked_users`](crate::Engine::locked_users).
     pub fn locked_users(&self) -> impl Iterator<Item = (UserId, Lock)> + use<> {
-        self.shared.memory.register.locked().into_iter()
+        self.shared.memory.register.locked_users().into_iter()
     }
 
     /// As [`Engine::tracked_users`](crate::Engine::tracked_users).

@@ -150,6 +150,11 @@ impl Engine {
         user: &UserId,
         factor: Factor,
     ) -> Admission<'e> {
+        match self.register.if_locked(org, user) {
+            Some(Ok(lock)) => return Admission::Locked(lock),
+            Some(Err(refusal)) => return Admission::Refused(refusal),
+            None => {}
+        }
         let now = self.hierarchy.moment();
         match self.register.claim(org, user, factor, || self.hierarchy.limit(org, factor)) {
             Claim::Admitted(epoch, limit) => {
@@ -232,7 +237,7 @@ impl Engine {
     /// The users who are locked, oldest lock first. Looks at every tracked user; one who is locked
     /// or unlocked meanwhile may or may not be among them.
     pub fn locked_users(&self) -> impl Iterator<Item = (UserId, Lock)> + use<> {
-        self.register.locked().into_iter()
+        self.register.locked_users().into_iter()
     }
 
     /// How many users take up memory: those with a failure, an attempt in flight or a lock.

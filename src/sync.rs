@@ -5,11 +5,13 @@
 //! | type | is | reads | writes |
 //! |---|---|---|---|
 //! | [`ReadIndex`] | key → word, for the overrides | no lock, no shared write | one writer at a time |
-//! | [`ReadMap`] | key → value, for keys of any text | no lock, no shared write | one writer of a key at a time |
+//! | [`ReadMap`] | key → value and word, for keys of any text | no lock, no shared write | one writer of a key at a time |
 //! | [`ShardedMap`] | key → state, for the users | shard lock | shard lock |
-//! | [`Snapshot`] | one value read whole | no lock | replaced whole |
+//! | [`Snapshot`], [`Swap`] | one value or none, read whole | no lock, no shared write | replaced whole, one writer at a time |
 //!
-//! The index and its tables are loom's own to explore: they have no twin.
+//! The index and its tables are loom's own to explore: they have no twin. The map of texts lies in such
+//! tables too; its twin is under a lock, so that who asks for a user's lock finds what was the newest
+//! when it asked, as the histories that are told by the clock need.
 
 mod index;
 #[cfg(not(portcullis_loom))]
@@ -19,28 +21,32 @@ mod model;
 mod presence;
 #[cfg(not(portcullis_loom))]
 mod read_map;
-#[cfg(not(portcullis_loom))]
 mod snapshot;
+#[cfg(not(portcullis_loom))]
+mod swap;
 mod table;
+mod tables;
 
 pub(crate) use index::{IndexReader, ReadIndex};
 pub(crate) use presence::Presence;
+pub(crate) use snapshot::{Hold, Snapshot};
 pub(crate) use table::ABSENT;
 
 #[cfg(not(portcullis_loom))]
 pub(crate) use {
     map::{Place, ShardedMap},
     read_map::ReadMap,
-    snapshot::{Hold, Snapshot},
-    std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
+    std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence},
     std::sync::{Mutex, MutexGuard},
+    swap::{Shared, Swap},
 };
 
 #[cfg(portcullis_loom)]
 pub(crate) use {
-    loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
+    loom::sync::Arc as Shared,
+    loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence},
     loom::sync::{Mutex, MutexGuard},
-    model::{Hold, Place, ReadMap, ShardedMap, Snapshot},
+    model::{Place, ReadMap, ShardedMap, Swap},
 };
 
 /// Locks, also after a panic of another holder: each holder leaves the value whole before it calls

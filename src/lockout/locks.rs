@@ -9,29 +9,19 @@
 
 use super::Lock;
 use crate::id::{Keyed, UserId};
-use crate::sync::{AtomicBool, Ordering, Presence, ReadMap, fence};
+use crate::sync::{ABSENT, Ordering, Presence, ReadMap, fence};
 
 /// Few users are locked at a time, unless many are attacked.
 const CELLS: usize = 1 << 16;
 
 pub(super) struct Locks {
     presence: Presence,
-    known: ReadMap<UserId, Known>,
+    known: ReadMap<UserId, Lock>,
 }
 
-struct Known {
-    lock: Lock,
-    /// Not while it is only announced.
-    is_sure: AtomicBool,
-}
-
-/// The map asks for it and, as of scc 3.8, never calls it.
-impl Clone for Known {
-    fn clone(&self) -> Self {
-        let is_sure = AtomicBool::new(self.is_sure.load(Ordering::Acquire));
-        Self { lock: self.lock.clone(), is_sure }
-    }
-}
+/// The words of a lock: whether it is sure, or only announced.
+const SURE: u64 = 1;
+const ANNOUNCED: u64 = 0;
 
 /// What is known here of a user.
 pub(super) enum Told<R> {
@@ -57,20 +47,17 @@ impl Locks {
         if self.presence.look(digest).is_empty() {
             return Told::NotLocked;
         }
-        let told = self.known.read(user, digest, |known| {
-            known.is_sure.load(Ordering::Acquire).then(|| read(&known.lock))
+        let told = self.known.read(user, digest, |lock, word| match word {
+            SURE => Told::Locked(read(lock)),
+            _ => Told::AskRegister,
         });
-        match told {
-            None => Told::NotLocked,
-            Some(None) => Told::AskRegister,
-            Some(Some(answer)) => Told::Locked(answer),
-        }
+        told.unwrap_or(Told::NotLocked)
     }
 
     /// Announces a user's lock. The caller holds the user's state, which is not locked, and calls
     /// [`Self::show`] before letting go of it.
     pub(super) fn announce(&self, user: &UserId, lock: Lock) {
-        self.insert(user, lock, false);
+        self.insert(user, lock, ANNOUNCED);
         // The limit is looked at next: see `Hierarchy::has_changed`.
         fence(Ordering::SeqCst);
     }
@@ -78,26 +65,23 @@ impl Locks {
     /// Makes a user's lock known, or that there is none. The caller holds the user's state.
     pub(super) fn show(&self, user: &UserId, lock: Option<Lock>) {
         let mut is_shown = false;
-        let is_known = self.known.change(user, |known| {
-            if lock.as_ref() == Some(&known.lock) {
-                known.is_sure.store(true, Ordering::Release);
-                is_shown = true;
-            }
-        });
-        if is_shown {
-            return;
-        }
+        let sure_or_absent = |known: &Lock, _| {
+            is_shown = lock.as_ref() == Some(known);
+            if is_shown { SURE } else { ABSENT }
+        };
         // Another one in its place means that it was unlocked in between.
-        if is_known && self.known.remove(user) {
+        if self.known.replace(user, sure_or_absent) && !is_shown {
             self.presence.remove(user.digest());
         }
-        if let Some(lock) = lock {
-            self.insert(user, lock, true);
+        if let Some(lock) = lock
+            && !is_shown
+        {
+            self.insert(user, lock, SURE);
         }
     }
 
-    fn insert(&self, user: &UserId, lock: Lock, is_sure: bool) {
+    fn insert(&self, user: &UserId, lock: Lock, word: u64) {
         self.presence.add(user.digest(), false);
-        self.known.insert(user, Known { lock, is_sure: AtomicBool::new(is_sure) });
+        self.known.insert(user, lock, word);
     }
 }

@@ -51,6 +51,15 @@ impl Register {
         self.users.place(user)
     }
 
+    /// The answer to an attempt of a locked user; `None` sends whoever begins one to [`Self::claim`].
+    #[inline]
+    pub(crate) fn if_locked(&self, org: &OrgId, user: &UserId) -> Option<Result<Lock, Refusal>> {
+        let told = self.locks.read(user, user.digest(), |lock| {
+            if lock.org == *org { Ok(lock.clone()) } else { Err(Refusal::OrgMismatch) }
+        });
+        if let Told::Locked(answer) = told { Some(answer) } else { None }
+    }
+
     /// Claims a slot for an attempt; the answers come in the order of the rules.
     #[inline]
     pub(crate) fn claim(
@@ -60,16 +69,6 @@ impl Register {
         factor: Factor,
         limit: impl FnOnce() -> AttemptLimit,
     ) -> Claim {
-        let told = self.locks.read(user, user.digest(), |lock| {
-            if lock.org == *org {
-                Claim::Locked(lock.since, lock.cause)
-            } else {
-                Claim::Refused(Refusal::OrgMismatch)
-            }
-        });
-        if let Told::Locked(answer) = told {
-            return answer;
-        }
         let mut place = self.users.place(user);
         match place.get() {
             Some(state) => state.claim(org, factor, limit),
@@ -274,7 +273,7 @@ impl Register {
     }
 
     /// The locked users, oldest lock first, equal times by id.
-    pub(crate) fn locked(&self) -> Vec<(UserId, Lock)> {
+    pub(crate) fn locked_users(&self) -> Vec<(UserId, Lock)> {
         let mut locked = self.users.pick(|user, state| Some((user.clone(), state.lock()?)));
         locked.sort_unstable_by(|(a, x), (b, y)| (x.since, a).cmp(&(y.since, b)));
         locked

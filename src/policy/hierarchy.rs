@@ -29,9 +29,7 @@ use super::{AttemptLimit, Details, LockoutPolicy, Origin, Resolved};
 use crate::error::PolicyError;
 use crate::id::{InstanceId, Keyed, OrgId};
 use crate::lockout::Factor;
-use crate::sync::{
-    ABSENT, AtomicU64, IndexReader, Mutex, Ordering, ReadIndex, Snapshot, fence, lock,
-};
+use crate::sync::{ABSENT, AtomicU64, IndexReader, Mutex, Ordering, ReadIndex, Swap, fence, lock};
 
 pub(crate) struct Hierarchy {
     instance: InstanceId,
@@ -40,7 +38,7 @@ pub(crate) struct Hierarchy {
     /// How many changes of the default have begun.
     default_changes: AtomicU64,
     default_word: AtomicU64,
-    default_record: Snapshot<PolicyRecord>,
+    default_record: Swap<PolicyRecord>,
     index: ReadIndex<OrgId>,
     ledger: Mutex<Ledger>,
 }
@@ -69,7 +67,7 @@ impl Hierarchy {
             changes: AtomicU64::new(0),
             default_changes: AtomicU64::new(0),
             default_word: AtomicU64::new(pack(default)),
-            default_record: Snapshot::new(record),
+            default_record: Swap::new(record),
             index: ReadIndex::new(),
             ledger: Mutex::new(Ledger::default()),
         }
@@ -187,7 +185,7 @@ impl Hierarchy {
     /// The same for a default that does not fit a word; while it changes, the ledger is asked.
     #[cold]
     fn resolve_wide_default(&self, org: &str, changes: u64) -> Resolved {
-        let policy = self.default_record.read(policy_of_default);
+        let policy = policy_of_default(&self.default_record());
         if self.default_changes.load(Ordering::Acquire) == changes {
             return Resolved { policy, origin: Origin::InstanceDefault };
         }
@@ -202,7 +200,7 @@ impl Hierarchy {
         if let Some(policy) = ledger.records.get(org).and_then(|record| record.policy) {
             return Resolved { policy, origin: Origin::OrgOverride };
         }
-        let policy = self.default_record.read(policy_of_default);
+        let policy = policy_of_default(&self.default_record());
         Resolved { policy, origin: Origin::InstanceDefault }
     }
 
@@ -225,8 +223,8 @@ impl Hierarchy {
     }
 
     fn read_default(&self) -> (LockoutPolicy, Details) {
-        self.default_record
-            .read(|record| (policy_of_default(record), record.details(&self.instance)))
+        let record = self.default_record();
+        (policy_of_default(&record), record.details(&self.instance))
     }
 
     /// All overrides of one moment, in order of the organizations' ids.
@@ -238,7 +236,7 @@ impl Hierarchy {
 
     /// The instance default's record.
     pub(crate) fn default_record(&self) -> PolicyRecord {
-        self.default_record.read(PolicyRecord::clone)
+        self.default_record.read(|record| record.copied().unwrap_or(PolicyRecord::EMPTY))
     }
 
     /// Every organization that ever had an override.

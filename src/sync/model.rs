@@ -4,13 +4,12 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::ops::Deref;
 
 use loom::sync::{Arc, Mutex};
 
-use super::{MutexGuard, lock};
+use super::{ABSENT, AtomicU64, MutexGuard, Ordering, lock};
 
-pub(crate) struct ReadMap<K, V>(Mutex<BTreeMap<K, Arc<V>>>);
+pub(crate) struct ReadMap<K, V>(Mutex<BTreeMap<K, Arc<(V, AtomicU64)>>>);
 
 impl<K: Clone + Ord + Borrow<str>, V> ReadMap<K, V> {
     pub(crate) fn new() -> Self {
@@ -21,23 +20,27 @@ impl<K: Clone + Ord + Borrow<str>, V> ReadMap<K, V> {
         &self,
         text: &str,
         _digest: u64,
-        read: impl FnOnce(&V) -> R,
+        read: impl FnOnce(&V, u64) -> R,
     ) -> Option<R> {
-        let value = lock(&self.0).get(text).cloned();
-        // Read outside the lock: the value may change between look-up and load, as in the real one.
-        value.map(|value| read(&value))
+        let entry = lock(&self.0).get(text).cloned()?;
+        // Read outside the lock: the word may change between look-up and load, as in the real one.
+        let word = entry.1.load(Ordering::Acquire);
+        (word != ABSENT).then(|| read(&entry.0, word))
     }
 
-    pub(crate) fn change(&self, key: &K, change: impl FnOnce(&V)) -> bool {
-        lock(&self.0).get(key.borrow()).map(|value| change(value)).is_some()
+    pub(crate) fn replace(&self, key: &K, mut replace: impl FnMut(&V, u64) -> u64) -> bool {
+        let map = &mut *lock(&self.0);
+        let Some((value, word)) = map.get(key.borrow()).map(|entry| &**entry) else { return false };
+        let new = replace(value, word.load(Ordering::Relaxed));
+        word.store(new, Ordering::Release);
+        if new == ABSENT {
+            map.remove(key.borrow());
+        }
+        true
     }
 
-    pub(crate) fn insert(&self, key: &K, value: V) {
-        lock(&self.0).insert(key.clone(), Arc::new(value));
-    }
-
-    pub(crate) fn remove(&self, key: &K) -> bool {
-        lock(&self.0).remove(key.borrow()).is_some()
+    pub(crate) fn insert(&self, key: &K, value: V, word: u64) {
+        lock(&self.0).insert(key.clone(), Arc::new((value, AtomicU64::new(word))));
     }
 }
 
@@ -120,38 +123,26 @@ impl<K: Clone + Ord, V> Place<'_, K, V> {
 }
 
 /// Read outside the lock, so that it may be replaced meanwhile.
-pub(crate) struct Snapshot<T>(Mutex<Arc<T>>);
+pub(crate) struct Swap<T>(Mutex<Option<Arc<T>>>);
 
-impl<T> Snapshot<T> {
+impl<T> Swap<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self(Mutex::new(Arc::new(value)))
+        Self(Mutex::new(Some(Arc::new(value))))
     }
 
-    pub(crate) fn read<R>(&self, read: impl FnOnce(&T) -> R) -> R {
-        read(&self.load())
+    pub(crate) fn empty() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    pub(crate) fn read<R>(&self, read: impl FnOnce(Option<&T>) -> R) -> R {
+        read(self.share().as_deref())
+    }
+
+    pub(crate) fn share(&self) -> Option<Arc<T>> {
+        lock(&self.0).clone()
     }
 
     pub(crate) fn replace(&self, value: T) {
-        *lock(&self.0) = Arc::new(value);
-    }
-
-    fn load(&self) -> Arc<T> {
-        Arc::clone(&lock(&self.0))
-    }
-}
-
-pub(crate) struct Hold<A, T> {
-    snapshot: A,
-    held: Arc<T>,
-}
-
-impl<A: Deref<Target = Snapshot<T>>, T> Hold<A, T> {
-    pub(crate) fn new(snapshot: A) -> Self {
-        Self { held: snapshot.load(), snapshot }
-    }
-
-    pub(crate) fn get(&mut self) -> &T {
-        self.held = self.snapshot.load();
-        &self.held
+        *lock(&self.0) = Some(Arc::new(value));
     }
 }

@@ -1,69 +1,128 @@
 //! A map whose readers take no lock and write no shared line, for keys of any text.
+//!
+//! Its entries lie in tables (`tables.rs`). A value never changes, its word is changed in place.
 
-use std::hash::{Hash, Hasher};
+use std::array;
+use std::sync::OnceLock;
 
-use foldhash::fast::RandomState;
-use scc::{Equivalent, HashIndex};
+use super::table::{ABSENT, Slot};
+use super::tables::{TABLES, Tables, which};
+use super::{Mutex, MutexGuard, Ordering, lock};
+use crate::id::{Keyed, is_same};
 
-use crate::id::Keyed;
-
-/// Key → value. Values of one key are put and taken by one writer at a time.
-pub(crate) struct ReadMap<K, V>(HashIndex<Key<K>, V, RandomState>);
-
-/// A key, hashed by its digest.
-#[derive(Clone, PartialEq, Eq)]
-struct Key<K>(K);
-
-/// A text that may be a key.
-struct Query<'q> {
-    text: &'q str,
-    digest: u64,
+/// Key → value and word. Of one key one writer at a time.
+pub(crate) struct ReadMap<K, V> {
+    tables: Tables<Entry<K, V>>,
+    /// Held by whoever changes a table.
+    writers: [Mutex<()>; TABLES],
 }
 
-impl<K: Keyed> Hash for Key<K> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.digest());
-    }
-}
+type Entry<K, V> = OnceLock<(K, V)>;
 
-impl Hash for Query<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.digest);
-    }
-}
-
-impl<K: AsRef<str>> Equivalent<Key<K>> for Query<'_> {
-    fn equivalent(&self, key: &Key<K>) -> bool {
-        key.0.as_ref() == self.text
-    }
-}
-
-impl<K: Clone + Eq + Keyed + AsRef<str>, V: Clone> ReadMap<K, V> {
+impl<K: Clone + Keyed + AsRef<str> + 'static, V: Clone + 'static> ReadMap<K, V> {
     pub(crate) fn new() -> Self {
-        Self(HashIndex::with_hasher(RandomState::default()))
+        Self { tables: Tables::new(), writers: array::from_fn(|_| Mutex::new(())) }
     }
 
-    /// Looks at the value of a key, by its text and that text's digest.
+    /// Looks at the value and the word of a key, by its text and that text's digest.
     #[inline]
-    pub(crate) fn read<R>(&self, text: &str, digest: u64, read: impl FnOnce(&V) -> R) -> Option<R> {
-        self.0.peek_with(&Query { text, digest }, |_, value| read(value))
+    pub(crate) fn read<R>(
+        &self,
+        text: &str,
+        digest: u64,
+        read: impl FnOnce(&V, u64) -> R,
+    ) -> Option<R> {
+        self.tables.of(digest).read(|table| {
+            let found = table?.find(digest, |slot| look(slot, text));
+            found.map(|(value, word)| read(value, word))
+        })
     }
 
-    /// Has a present key's value changed where it is, and tells whether there is one. The map moves
-    /// entries to other places when it grows: a change made without holding the entry would be lost.
-    pub(crate) fn change(&self, key: &K, change: impl FnOnce(&V)) -> bool {
-        let entry = self.0.get_sync(&Key(key.clone()));
-        entry.map(|entry| change(entry.get())).is_some()
+    /// Has the word of a present key replaced where it is, given its value, and tells whether there is
+    /// one. [`ABSENT`] takes the key away.
+    pub(crate) fn replace(&self, key: &K, mut replace: impl FnMut(&V, u64) -> u64) -> bool {
+        let digest = key.digest();
+        let _alone = self.hold(digest);
+        let replaced = self.tables.of(digest).read(|table| {
+            table?.find(digest, |slot| {
+                let (value, word) = look(slot, key.as_ref())?;
+                slot.word.store(replace(value, word), Ordering::Release);
+                Some(())
+            })
+        });
+        replaced.is_some()
     }
 
-    /// Gives an absent key a value.
-    pub(crate) fn insert(&self, key: &K, value: V) {
-        // It cannot be taken: there is one writer. Were it, the value there would be a newer one.
-        let _ = self.0.insert_sync(Key(key.clone()), value);
+    /// Gives an absent key a value, and a word other than [`ABSENT`].
+    pub(crate) fn insert(&self, key: &K, value: V, word: u64) {
+        let digest = key.digest();
+        let _alone = self.hold(digest);
+        self.tables.insert(digest, (key.clone(), value), word, |(key, _)| key.digest());
     }
 
-    /// Takes a key's value away, and tells whether it had one.
-    pub(crate) fn remove(&self, key: &K) -> bool {
-        self.0.remove_sync(&Key(key.clone()))
+    fn hold(&self, digest: u64) -> MutexGuard<'_, ()> {
+        #[expect(clippy::indexing_slicing, reason = "the remainder is an index")]
+        lock(&self.writers[which(digest)])
+    }
+}
+
+/// The value and the word of a slot, if they are the key's.
+#[inline]
+fn look<'s, K: AsRef<str>, V>(slot: &'s Slot<Entry<K, V>>, text: &str) -> Option<(&'s V, u64)> {
+    let (key, value) = slot.key.get()?;
+    let word = slot.word.load(Ordering::Acquire);
+    (word != ABSENT && is_same(key.as_ref(), text)).then_some((value, word))
+}
+
+#[cfg(all(test, not(portcullis_loom)))]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// All lie in one group of one table.
+    #[derive(Clone)]
+    struct Key(String);
+
+    impl Keyed for Key {
+        fn digest(&self) -> u64 {
+            7
+        }
+    }
+
+    impl AsRef<str> for Key {
+        fn as_ref(&self) -> &str {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn keys_of_one_table_come_change_and_go_at_once() {
+        let map = ReadMap::new();
+        let read = |key: &Key| map.read(&key.0, 7, |value: &u64, word| (*value, word));
+        let come_and_go = |key: &Key, rounds| {
+            for value in 0..rounds {
+                assert_eq!(read(key), None);
+                map.insert(key, value, 1);
+                assert_eq!(read(key), Some((value, 1)));
+                assert!(map.replace(key, |value, word| value + word + 1));
+                assert_eq!(read(key), Some((value, value + 2)));
+                assert!(map.replace(key, |_, _| ABSENT) && !map.replace(key, |_, _| 0));
+            }
+        };
+        let steady = Key("steady".into());
+        map.insert(&steady, 5, 6);
+        thread::scope(|scope| {
+            for key in ["a", "aa", "0123456789012345", "0123456789012346"] {
+                scope.spawn(|| come_and_go(&Key(key.into()), 2_000));
+            }
+            for _ in 0..20_000 {
+                assert_eq!(read(&steady), Some((5, 6)));
+            }
+        });
+        assert!(
+            map.tables.bytes() < 64 * size_of::<Slot<Entry<Key, u64>>>(),
+            "what is gone is kept"
+        );
     }
 }

@@ -1,21 +1,23 @@
-//! A table of numbers → words, of one size, made of atomic words alone.
+//! A table of keys → words, of one size, made of atomic words and of cells that are written once.
 //!
 //! ```text
 //!   tags   │ t t t t t · · · · · · · · · · · │ t t t …     a byte a slot, 16 slots a group
-//!   slots  │ number+word, number+word, …     │ …           16 bytes a slot
+//!   slots  │ key+word, key+word, …           │ …           16 bytes a slot if the key is a number
 //! ```
 //!
 //! A digest picks the group where a look-up begins and the tag that it looks for; a group with a
 //! free slot ends it. Sixteen tags are compared in a few steps on two words.
 //!
-//! INVARIANT: a slot is given to one number and never to another. Its number and first word are
-//! written before its tag, and the tag is released after them: who has acquired a tag sees both. A
-//! number that is removed keeps its slot, with the word [`ABSENT`]; the room comes back when a new
-//! table takes over. One writer at a time; readers never wait and write nothing.
+//! INVARIANT: a slot is given to one key and never to another. Its key and first word are written
+//! before its tag, and the tag is released after them: who has acquired a tag sees both. A key that
+//! is removed keeps its slot, with the word [`ABSENT`]; the room comes back when a new table takes
+//! over. One writer at a time; readers never wait and write nothing.
+
+use std::sync::OnceLock;
 
 use super::{AtomicU64, AtomicUsize, Ordering};
 
-/// The word that says: this number has none.
+/// The word that says: this key has none.
 pub(crate) const ABSENT: u64 = u64::MAX;
 
 /// Slots of a group.
@@ -28,75 +30,102 @@ const MOST_USED: usize = if cfg!(portcullis_loom) { 2 } else { 12 };
 /// How many are used on average of a table that has just taken over.
 const USED_AT_FIRST: usize = if cfg!(portcullis_loom) { 1 } else { 9 };
 
-pub(crate) struct Table {
+pub(crate) struct Table<C> {
     tags: Box<[[AtomicU64; 2]]>,
-    slots: Box<[[Slot; GROUP]]>,
-    /// How many slots have a number. The writer's alone.
+    slots: Box<[[Slot<C>; GROUP]]>,
+    /// How many slots have a key. The writer's alone.
     used: AtomicUsize,
 }
 
-/// Sixteen bytes that lie in one cache line.
+/// With a number, sixteen bytes that lie in one cache line.
+#[derive(Default)]
 #[repr(align(16))]
-struct Slot {
-    number: AtomicU64,
-    word: AtomicU64,
+pub(crate) struct Slot<C> {
+    pub(crate) key: C,
+    pub(crate) word: AtomicU64,
 }
 
-impl Table {
-    /// An empty table, of a size that suits so many numbers and a third as many more.
-    pub(crate) fn for_numbers(numbers: usize) -> Self {
-        let groups = numbers.div_ceil(USED_AT_FIRST).max(1);
+/// Where a slot's key is written, once.
+pub(crate) trait Cell: Default {
+    type Key;
+    fn write(&self, key: Self::Key);
+    /// What was written; anything if nothing was.
+    fn read(&self) -> Option<Self::Key>;
+}
+
+impl Cell for AtomicU64 {
+    type Key = u64;
+
+    fn write(&self, key: u64) {
+        self.store(key, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn read(&self) -> Option<u64> {
+        Some(self.load(Ordering::Relaxed))
+    }
+}
+
+impl<T: Clone> Cell for OnceLock<T> {
+    type Key = T;
+
+    fn write(&self, key: T) {
+        // It is empty, for the slot is given once.
+        let _ = self.set(key);
+    }
+
+    fn read(&self) -> Option<T> {
+        self.get().cloned()
+    }
+}
+
+impl<C: Cell> Table<C> {
+    /// An empty table, of a size that suits so many keys and a third as many more.
+    pub(crate) fn for_keys(keys: usize) -> Self {
+        let groups = keys.div_ceil(USED_AT_FIRST).max(1);
         let word = || AtomicU64::new(0);
-        let slot = |_| Slot { number: word(), word: word() };
         Self {
             tags: (0..groups).map(|_| [word(), word()]).collect(),
-            slots: (0..groups).map(|_| std::array::from_fn(slot)).collect(),
+            slots: (0..groups).map(|_| std::array::from_fn(|_| Slot::default())).collect(),
             used: AtomicUsize::new(0),
         }
     }
 
-    /// The word of a number with that digest. The number is asked for only if its tag is there.
+    /// What `look` first tells of a slot whose key may have that digest: mostly it is asked once, of a
+    /// slot in the group where the look-up begins, and if the key has none seldom at all.
     #[inline]
-    pub(crate) fn get(&self, digest: u64, number: impl FnOnce() -> Option<u64>) -> Option<u64> {
-        let word = self.find(digest, number)?.load(Ordering::Acquire);
-        (word != ABSENT).then_some(word)
-    }
-
-    /// The place of the number's word, if the number has a slot: mostly the first one that has its
-    /// tag, in the group where the look-up begins.
-    #[inline]
-    pub(crate) fn find(
-        &self,
+    pub(crate) fn find<'t, R>(
+        &'t self,
         digest: u64,
-        number: impl FnOnce() -> Option<u64>,
-    ) -> Option<&AtomicU64> {
+        mut look: impl FnMut(&'t Slot<C>) -> Option<R>,
+    ) -> Option<R> {
         let group = self.first_group(digest);
         let tags = self.tags_of(group)?;
-        let number = match Lanes::tagged(tag_of(digest), tags).next() {
-            Some(lane) => {
-                let slot = self.slots.get(group)?.get(lane)?;
-                let number = number()?;
-                if slot.number.load(Ordering::Relaxed) == number {
-                    return Some(&slot.word);
-                }
-                number
+        if let Some(lane) = Lanes::tagged(tag_of(digest), tags).next() {
+            let found = look(self.slots.get(group)?.get(lane)?);
+            if found.is_some() {
+                return found;
             }
-            None if has_free(tags) => return None,
-            None => number()?,
-        };
-        self.find_further(digest, number)
+        } else if has_free(tags) {
+            return None;
+        }
+        self.find_further(digest, look)
     }
 
-    /// The place of the number's word, wherever it is.
+    /// The same, of all slots that may be the key's.
     #[inline(never)]
-    fn find_further(&self, digest: u64, number: u64) -> Option<&AtomicU64> {
+    fn find_further<'t, R>(
+        &'t self,
+        digest: u64,
+        mut look: impl FnMut(&'t Slot<C>) -> Option<R>,
+    ) -> Option<R> {
         let mut group = self.first_group(digest);
         loop {
             let tags = self.tags_of(group)?;
             for lane in Lanes::tagged(tag_of(digest), tags) {
-                let slot = self.slots.get(group)?.get(lane)?;
-                if slot.number.load(Ordering::Relaxed) == number {
-                    return Some(&slot.word);
+                let found = look(self.slots.get(group)?.get(lane)?);
+                if found.is_some() {
+                    return found;
                 }
             }
             if has_free(tags) {
@@ -111,13 +140,13 @@ impl Table {
         Some(self.tags.get(group)?.each_ref().map(|half| half.load(Ordering::Acquire)))
     }
 
-    /// Whether one more number may have a slot.
+    /// Whether one more key may have a slot.
     pub(crate) fn has_room(&self) -> bool {
         self.used.load(Ordering::Relaxed) < self.tags.len().saturating_mul(MOST_USED)
     }
 
-    /// Gives a slot to a number that has none. The table must have room.
-    pub(crate) fn insert(&self, digest: u64, number: u64, word: u64) {
+    /// Gives a slot to a key that has none. The table must have room.
+    pub(crate) fn insert(&self, digest: u64, key: C::Key, word: u64) {
         let mut group = self.first_group(digest);
         while let (Some(tags), Some(slots)) = (self.tags.get(group), self.slots.get(group)) {
             for (half, tags) in tags.iter().enumerate() {
@@ -125,7 +154,7 @@ impl Table {
                 // The lowest byte that is free; the ninth if none is, and then there is no slot.
                 let byte = (!used & USED).trailing_zeros() / 8;
                 let Some(slot) = slots.get(lane_of(byte, half)) else { continue };
-                slot.number.store(number, Ordering::Relaxed);
+                slot.key.write(key);
                 slot.word.store(word, Ordering::Relaxed);
                 tags.store(
                     used | tag_of(digest).wrapping_shl(byte.wrapping_mul(8)),
@@ -139,14 +168,14 @@ impl Table {
         }
     }
 
-    /// The numbers that have a word, with it.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (u64, u64)> {
+    /// The keys that have a word, with it.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (C::Key, u64)> {
         self.tags.iter().zip(&self.slots).flat_map(|(tags, slots)| {
             let used = tags.each_ref().map(|half| half.load(Ordering::Acquire) & USED);
             Lanes::of(used).filter_map(move |lane| {
                 let slot = slots.get(lane)?;
                 let word = slot.word.load(Ordering::Acquire);
-                (word != ABSENT).then(|| (slot.number.load(Ordering::Relaxed), word))
+                if word == ABSENT { None } else { Some((slot.key.read()?, word)) }
             })
         })
     }
@@ -223,7 +252,7 @@ impl Iterator for Lanes {
 }
 
 #[cfg(all(test, not(portcullis_loom)))]
-impl Table {
+impl<C> Table<C> {
     /// What the table takes up, but for its own few words.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.tags).saturating_add(size_of_val(&*self.slots))

@@ -176,7 +176,7 @@ fn drop_of<const ORG: u32>(engine: &Engine) {
     engine.reset_to_default(&ORG.to_string().parse().unwrap()).unwrap();
 }
 
-const ALL_LOOKS: [[usize; 2]; 5] = [[0, 0], [1, 1], [2, 2], [0, 2], [2, 0]];
+const ALL_LOOKS: [[usize; 2]; 7] = [[0, 0], [1, 1], [2, 2], [0, 1], [2, 1], [0, 2], [2, 0]];
 
 #[test]
 fn p2_p4_a_number_comes_changes_and_goes() {

@@ -1,0 +1,35 @@
+//! One value or none, read whole without a lock and replaced whole.
+
+use std::sync::atomic::Ordering;
+
+use sdd::{AtomicShared, Guard, Tag};
+
+/// What shares the ownership of a value.
+pub(crate) use sdd::Shared;
+
+/// While somebody reads, a mark of the thread's own keeps the value from being freed.
+pub(crate) struct Swap<T>(AtomicShared<T>);
+
+impl<T: 'static> Swap<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(AtomicShared::new(value))
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self(AtomicShared::null())
+    }
+
+    #[inline]
+    pub(crate) fn read<R>(&self, read: impl FnOnce(Option<&T>) -> R) -> R {
+        let guard = Guard::new();
+        read(self.0.load(Ordering::Acquire, &guard).as_ref())
+    }
+
+    pub(crate) fn share(&self) -> Option<Shared<T>> {
+        self.0.get_shared(Ordering::Acquire, &Guard::new())
+    }
+
+    pub(crate) fn replace(&self, value: T) {
+        let _ = self.0.swap((Some(Shared::new(value)), Tag::None), Ordering::AcqRel);
+    }
+}
