@@ -154,10 +154,10 @@ async fn dispatch(wire: Arc<Wire>, request: Request<Body>) -> Response {
     let content_type = headers::content_type(request.headers());
     if request.method() == Method::POST {
         if content_type.starts_with("application/grpc-web") {
-            return grpc::web(wire, request).await;
+            return grpc::web(wire, request).boxed().await;
         }
         if content_type.starts_with("application/grpc") {
-            return grpc::serve(wire, request).await;
+            return grpc::serve(wire, request).boxed().await;
         }
     }
     let path = request.uri().path();
@@ -165,7 +165,7 @@ async fn dispatch(wire: Arc<Wire>, request: Request<Body>) -> Response {
         return rest::document(&wire, request.method());
     }
     match wire.rpc(path) {
-        Some(route) => connect::serve(&wire, route, request).await,
+        Some(route) => connect::serve(&wire, route, request).boxed().await,
         None => rest::serve(&wire, request).await,
     }
 }
@@ -224,20 +224,23 @@ impl Wire {
         request: Bytes,
     ) -> Result<Bytes, ApiError> {
         let Run::Unary(function) = call.run else { return Err(streams(call)) };
-        let (api, meta) = (Arc::clone(&self.api), meta(headers, extensions));
+        let meta = meta(headers, extensions);
         let place = self.place().inspect_err(|_| meta.is_excused.store(true, Ordering::Relaxed))?;
-        let running = async move {
-            let _place = place;
-            function(&api, &meta, request).await
-        };
-        let mut running = AssertUnwindSafe(running).catch_unwind().boxed();
+        let running = function(Arc::clone(&self.api), meta, request);
+        let mut running = AssertUnwindSafe(running).catch_unwind();
         // Whoever makes call after call without ever waiting lets others run now and then.
         tokio::task::consume_budget().await;
         let at_once = poll_fn(|context| Poll::Ready(running.poll_unpin(context))).await;
         let timeout = headers::timeout(headers).unwrap_or(Duration::MAX).min(self.options.timeout);
         let answer = match at_once {
             Poll::Ready(answer) => Ok(Ok(answer)),
-            Poll::Pending => tokio::time::timeout(timeout, tokio::spawn(running)).await,
+            Poll::Pending => {
+                let running = async move {
+                    let _place = place;
+                    running.await
+                };
+                tokio::time::timeout(timeout, tokio::spawn(running)).await
+            }
         };
         match answer {
             Ok(Ok(Ok(answer))) => answer,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use axum::body::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -21,7 +21,7 @@ pub(super) static DESCRIPTORS: LazyLock<DescriptorPool> =
 #[derive(Clone, Copy)]
 pub(super) enum Run {
     /// One message for one.
-    Unary(for<'a> fn(&'a Api, &'a Meta, Bytes) -> Running<'a, Bytes>),
+    Unary(fn(Arc<Api>, Meta, Bytes) -> Running<'static, Bytes>),
     /// Many messages for one.
     Stream(for<'a> fn(&'a Api, &'a Meta, Bytes) -> Running<'a, Messages>),
 }
@@ -88,7 +88,7 @@ macro_rules! calls {
     (@run $function:path) => {
         crate::wire::call::Run::Unary(|api, meta, request| Box::pin(async move {
             let request = crate::wire::call::decode(request)?;
-            let answer = $function(api, meta, request).await?;
+            let answer = $function(&api, &meta, request).await?;
             Ok(crate::wire::call::encode(&answer))
         }))
     };

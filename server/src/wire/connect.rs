@@ -53,9 +53,9 @@ async fn answer(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     if is_json {
-        let message = json::encode(&json::read(&route.input, &body)?);
+        let message = json::read(&route.input, &body)?.into();
         let answer = wire.run(route.call, headers, extensions, message).await?;
-        return Ok(error::json_response(json::write(&route.output, answer)?));
+        return Ok(error::json_response(json::write(&route.output, &answer)?));
     }
     let answer = wire.run(route.call, headers, extensions, body).await?;
     let mut response = Response::new(Body::from(answer));

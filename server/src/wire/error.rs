@@ -93,7 +93,7 @@ pub(super) fn rest(error: &ApiError) -> Response {
 pub(super) fn body(error: &ApiError) -> Bytes {
     let body = DESCRIPTORS
         .get_message_by_name(&rpc::Status::full_name())
-        .and_then(|kind| json::write(&kind, status(error).encode_to_vec().into()).ok());
+        .and_then(|kind| json::write(&kind, &status(error).encode_to_vec()).ok());
     body.unwrap_or_else(|| Bytes::from_static(br#"{"code":13}"#))
 }
 

@@ -9,7 +9,8 @@ use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use prost_reflect::{DynamicMessage, Value};
+use prost::Message;
+use prost_reflect::DynamicMessage;
 
 use super::call::{Call, Route, Run};
 use super::{Oversized, Wire, error, json};
@@ -113,14 +114,12 @@ async fn answer(
     } else {
         let mut message = DynamicMessage::new(route.input.clone());
         query::bind(&mut message, parts.uri.query().unwrap_or_default())?;
-        message
+        message.encode_to_vec()
     };
     for (name, value) in &found.fields {
-        let value = Value::String(path::decode(value)?);
-        let set = message.try_set_field_by_name(name, value);
-        set.map_err(|error| ApiError::plain(Code::Internal, error.to_string()))?;
+        json::set(&mut message, &route.input, name, &path::decode(value)?)?;
     }
-    let request = json::encode(&message);
+    let request = message.into();
     if let Run::Stream(_) = route.call.run {
         return Ok(sse::response(
             wire.stream(route.call, &parts.headers, &parts.extensions, request).await?,
@@ -128,7 +127,7 @@ async fn answer(
         ));
     }
     let answer = wire.run(route.call, &parts.headers, &parts.extensions, request).await?;
-    Ok(error::json_response(json::write(&route.output, answer)?))
+    Ok(error::json_response(json::write(&route.output, &answer)?))
 }
 
 /// Why there is no answer.

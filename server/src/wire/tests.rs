@@ -4,8 +4,10 @@ mod connect;
 mod grpc;
 mod json;
 mod limits;
+mod read;
 mod rest;
 mod table;
+mod written;
 
 use std::sync::Arc;
 use std::time::Duration;

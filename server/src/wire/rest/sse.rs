@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
@@ -31,7 +30,7 @@ fn events(
     kind: MessageDescriptor,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     messages.map(move |message| {
-        let event = message.and_then(|message| event(message, &kind));
+        let event = message.and_then(|message| event(&message, &kind));
         Ok(event.unwrap_or_else(|error| {
             Event::default().event("error").data(text(&error::body(&error)))
         }))
@@ -39,9 +38,8 @@ fn events(
 }
 
 /// The id is what a client that comes again sends as `last-event-id`.
-fn event(message: Bytes, kind: &MessageDescriptor) -> Result<Event, ApiError> {
-    let proto::Event { position, r#type, .. } =
-        proto::Event::decode(message.clone()).unwrap_or_default();
+fn event(message: &[u8], kind: &MessageDescriptor) -> Result<Event, ApiError> {
+    let proto::Event { position, r#type, .. } = proto::Event::decode(message).unwrap_or_default();
     let data = json::write(kind, message)?;
     // A type is the host's word, and a line's end in it would end the event.
     let name: String = r#type.chars().filter(|it| !it.is_control()).collect();

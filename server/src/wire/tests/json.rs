@@ -1,6 +1,6 @@
 //! Messages as JSON.
 
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost_reflect::MessageDescriptor;
 use serde_json::{Value, json};
 
 use crate::wire::call::DESCRIPTORS;
@@ -10,14 +10,14 @@ fn kind(name: &str) -> MessageDescriptor {
     DESCRIPTORS.get_message_by_name(name).unwrap()
 }
 
-fn read(name: &str, text: &str) -> Result<DynamicMessage, String> {
+fn read(name: &str, text: &str) -> Result<Vec<u8>, String> {
     json::read(&kind(name), text.as_bytes()).map_err(|error| error.to_string())
 }
 
 /// Reads a message and writes it again.
 fn again(name: &str, text: &str) -> Value {
     let message = read(name, text).unwrap();
-    let text = json::write(&kind(name), json::encode(&message)).unwrap();
+    let text = json::write(&kind(name), &message).unwrap();
     serde_json::from_slice(&text).unwrap()
 }
 
