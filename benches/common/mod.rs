@@ -38,7 +38,6 @@ pub(crate) fn criterion() -> Criterion {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(300))
-        .without_plots()
         .configure_from_args()
 }
 
