@@ -48,21 +48,3 @@ async fn d7_a_success_out_of_the_servers_reach_is_accepted_only_where_and_as_lon
         engine.close().await;
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn d7_a_stale_success_sees_what_another_node_wrote_longer_ago() {
-    let Some(server) = postgres::shared() else { return };
-    let url = server.database().await;
-    let (stale, beside) = (open_stale(&url, SOON).await, open(&url, 5).await);
-    for round in 0..10 {
-        let id = format!("user {round}");
-        let begun = begin(&stale, &id);
-        beside.lock(&org(), &user(&id)).await.unwrap();
-        let locked = Instant::now();
-        until("it to be long ago", || locked.elapsed() > SOON).await;
-        let settled = begun.succeed().await;
-        assert!(matches!(settled, Ok(Verdict::Locked(_))), "{settled:?}");
-    }
-    stale.close().await;
-    beside.close().await;
-}
