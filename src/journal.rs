@@ -10,6 +10,7 @@
 //!    the machine, at the journal's default settings.
 //! 4. *Expected head.* A batch is appended only if the head is the position before its first event;
 //!    else the answer is [`AppendError::Behind`] and nothing is written.
+//!    With [`Journal::append_past`] it may come to stand after others that it was not decided on.
 //! 5. *Once.* A batch has an identity, its writer and number. Appending one that stands at its place
 //!    already answers `Ok` and writes nothing: so a batch whose answer was lost
 //!    ([`AppendError::InDoubt`]) may be sent again until the answer comes.
@@ -47,7 +48,7 @@ use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use crate::event::Recorded;
-use crate::id::InstanceId;
+use crate::id::{InstanceId, UserId};
 
 pub use memory::MemoryJournal;
 #[cfg(feature = "postgres")]
@@ -197,6 +198,23 @@ pub trait Journal: Send + Sync + 'static {
         expected: Position,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Position, AppendError>>;
+
+    /// Appends a batch of users' events at the head, past what others have written after `expected`, and
+    /// answers with that. The batch comes to stand after it: each event in a position that is later by as
+    /// many, which is its sequence as well.
+    ///
+    /// [`AppendError::Behind`] if any of that is of the `users` that the batch was decided on, or of no
+    /// user at all, such as a policy. A journal may give that answer to whatever it likes, and one that can
+    /// do nothing of the kind gives it always: then there is [`Journal::hold`].
+    fn append_past<'a>(
+        &'a self,
+        expected: Position,
+        batch: &'a Batch,
+        users: &'a [UserId],
+    ) -> BoxFuture<'a, Result<Vec<Recorded>, AppendError>> {
+        let _ = (expected, batch, users);
+        Box::pin(async { Err(AppendError::Behind) })
+    }
 
     /// Queues for the head; when it comes, nothing else can move it.
     fn hold(&self, after: Position) -> BoxFuture<'_, Result<Box<dyn Held + '_>, JournalError>>;

@@ -31,6 +31,8 @@ mod history;
 mod network;
 #[path = "cluster/opening.rs"]
 mod opening;
+#[path = "cluster/past.rs"]
+mod past;
 #[path = "cluster/policies.rs"]
 mod policies;
 #[path = "cluster/proxy.rs"]

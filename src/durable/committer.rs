@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   waiting ──► draft ──► append ──Ok──────► apply ──► answer
-//!                 ▲          │Behind: queue for the head, apply what came between, decide anew
+//!                 ▲          │Behind: from now on past what comes between, or with the head held
 //!                 └──────────┤InDoubt: send the same again until it is known
 //!                            └Unavailable: answer the fault, admit nobody, probe until it writes
 //! ```
@@ -22,10 +22,13 @@ use super::memory::Memory;
 use super::open::{self, SHARDS};
 use super::snapshot::Snapshots;
 use crate::event::Recorded;
-use crate::journal::{AppendError, Batch, JournalError, Position};
+use crate::id::UserId;
+use crate::journal::{AppendError, Batch, Journal, JournalError, Position};
 
 /// The most commands in a batch: enough to share a sync widely, few enough to answer soon.
 const BATCH_LIMIT: usize = 512;
+/// After how many batches to try again whether others write of other users.
+const CLASHES: u8 = 16;
 /// How long to wait before asking a journal again that could not write: first, and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(10);
 const RETRY_LONGEST: Duration = Duration::from_millis(500);
@@ -38,8 +41,10 @@ pub(super) struct Committer {
     writer: u64,
     batches: u64,
     /// Whether others wrote between this engine's last two appends: then the next one is likely to come
-    /// too late as well, and queues for the head at once.
+    /// too late as well, and expects no head.
     crowded: bool,
+    /// How many batches are to queue for the head at once, since one could not go past what others wrote.
+    clashes: u8,
     gather: Gather,
     snapshots: Snapshots,
 }
@@ -57,6 +62,7 @@ impl Committer {
             writer,
             batches: 0,
             crowded: false,
+            clashes: 0,
             gather: Gather::default(),
             snapshots,
         }
@@ -76,9 +82,11 @@ impl Committer {
                     if taken == 0 {
                         break;
                     }
-                    // Whoever queues for the head waits long enough.
-                    if shared.journal.gathers() && !self.crowded {
-                        self.gather.fill(&mut batch, &mut self.waiting, BATCH_LIMIT).await;
+                    // Whoever queues for the head takes those along who come meanwhile.
+                    if shared.journal.gathers() && !(self.crowded && self.clashes > 0) {
+                        self.gather
+                            .fill(&mut batch, &mut self.waiting, BATCH_LIMIT, self.crowded)
+                            .await;
                     }
                     self.commit(&mut batch).await;
                 }
@@ -126,23 +134,29 @@ impl Committer {
                 self.catch_up().await?;
                 continue;
             }
-            if self.crowded {
+            // What is decided on users alone may come after whatever is of others.
+            let apart = self.crowded && self.clashes == 0;
+            let past = if apart { settled_users(commands) } else { None };
+            if self.crowded && past.is_none() {
+                self.clashes = self.clashes.saturating_sub(1);
                 if self.commit_held(commands).await? {
                     return Ok(());
                 }
                 continue;
             }
-            let expected = shared.memory.position();
-            let batch = self.batch(events);
-            match shared.journal.append(expected, &batch).await {
-                Ok(_) => {
-                    self.apply(commands, &ends, &batch.events);
+            let append =
+                Append { expected: shared.memory.position(), batch: self.batch(events), past };
+            match append.to(&*shared.journal).await {
+                Ok(passed) => {
+                    self.crowded = !passed.is_empty();
+                    self.take(commands, &ends, append.batch, &passed);
                     shared.seen.all_of(began);
                     return Ok(());
                 }
+                Err(AppendError::Behind) if apart => self.clashes = CLASHES,
                 Err(AppendError::Behind) => self.crowded = true,
                 Err(AppendError::InDoubt(_)) => {
-                    if self.resolve(commands, &ends, expected, &batch).await {
+                    if self.resolve(commands, &ends, append).await {
                         return Ok(());
                     }
                 }
@@ -173,17 +187,15 @@ impl Committer {
             return Ok(true);
         }
         let expected = self.shared.memory.position();
-        let batch = self.batch(events);
-        match held.append(&batch).await {
+        let append = Append { expected, batch: self.batch(events), past: None };
+        match held.append(&append.batch).await {
             Ok(_) => {
-                self.apply(commands, &ends, &batch.events);
+                self.apply(commands, &ends, &append.batch.events);
                 Ok(true)
             }
             // The hold was lost: begin again.
             Err(AppendError::Behind) => Ok(false),
-            Err(AppendError::InDoubt(_)) => {
-                Ok(self.resolve(commands, &ends, expected, &batch).await)
-            }
+            Err(AppendError::InDoubt(_)) => Ok(self.resolve(commands, &ends, append).await),
             Err(AppendError::Unavailable(cause)) => Err(JournalError::Unavailable(cause)),
         }
     }
@@ -194,15 +206,14 @@ impl Committer {
         &mut self,
         commands: &mut Vec<Command>,
         ends: &[usize],
-        expected: Position,
-        batch: &Batch,
+        append: Append,
     ) -> bool {
         let mut pause = Duration::ZERO;
         loop {
             self.wait(pause).await;
-            match self.shared.journal.append(expected, batch).await {
-                Ok(_) => {
-                    self.apply(commands, ends, &batch.events);
+            match append.to(&*self.shared.journal).await {
+                Ok(passed) => {
+                    self.take(commands, ends, append.batch, &passed);
                     self.shared.set_healthy(true);
                     return true;
                 }
@@ -237,6 +248,17 @@ impl Committer {
     fn batch(&mut self, events: Vec<Recorded>) -> Batch {
         self.batches = self.batches.saturating_add(1);
         Batch { writer: self.writer, number: self.batches, events }
+    }
+
+    /// Shows memory what was passed and, after it, the batch.
+    fn take(&self, commands: &[Command], ends: &[usize], mut batch: Batch, passed: &[Recorded]) {
+        let by = u64::try_from(passed.len()).unwrap_or(u64::MAX);
+        for event in &mut batch.events {
+            event.position = event.position.saturating_add(by);
+            event.sequence = event.sequence.saturating_add(by);
+        }
+        self.shared.memory.apply_all(passed);
+        self.apply(commands, ends, &batch.events);
     }
 
     /// Shows memory what is in the journal now. An attempt's slot is given back in the same step as
@@ -325,4 +347,32 @@ impl Committer {
             }
         }
     }
+}
+
+/// A batch on its way to the journal.
+struct Append {
+    expected: Position,
+    batch: Batch,
+    /// The users that it was decided on, if it may come after what others have written of others.
+    past: Option<Vec<UserId>>,
+}
+
+impl Append {
+    /// Appends it; what it came to stand after.
+    async fn to(&self, journal: &dyn Journal) -> Result<Vec<Recorded>, AppendError> {
+        match &self.past {
+            Some(users) => journal.append_past(self.expected, &self.batch, users).await,
+            None => journal.append(self.expected, &self.batch).await.map(|_| Vec::new()),
+        }
+    }
+}
+
+/// Whose attempts commands settle, if they do nothing else: such commands are decided on these users, on
+/// policies, and on nothing else.
+fn settled_users(commands: &[Command]) -> Option<Vec<UserId>> {
+    let user = |command: &Command| match command {
+        Command::Settle(settle) => Some(settle.user.clone()),
+        Command::Policy(_) | Command::User(_) | Command::Host(_) => None,
+    };
+    commands.iter().map(user).collect()
 }

@@ -11,6 +11,8 @@ use tokio::sync::mpsc::Receiver;
 /// are in the batch already.
 const PART: u32 = 4;
 const LONGEST: Duration = Duration::from_micros(300);
+/// The most in a crowd.
+const CROWDED: Duration = Duration::from_millis(1);
 /// How many batches do not wait after one that waited in vain.
 const DOUBTS: u8 = 16;
 
@@ -27,16 +29,30 @@ pub(super) struct Gather {
 
 impl Gather {
     /// Takes up to `most` in all, and waits for no more than were about. The wait is one of yielding, for
-    /// timers are not that fine; a single caller never has one.
+    /// timers are not that fine; a single caller never has one. In a crowd it is by a timer: others need the
+    /// processor, and a turn among many is worth more.
     pub(super) async fn fill<T>(
         &mut self,
         batch: &mut Vec<T>,
         waiting: &mut Receiver<T>,
         most: usize,
+        crowded: bool,
     ) {
-        let began = Instant::now();
-        let limit = self.took.checked_div(PART).unwrap_or_default().min(LONGEST);
-        self.fill_until(batch, waiting, most, || began.elapsed() >= limit).await;
+        if crowded {
+            let Some(all) = self.wanted(batch.len(), most) else { return };
+            let come = async {
+                while batch.len() < all
+                    && waiting.recv_many(batch, all.saturating_sub(batch.len())).await > 0
+                {
+                }
+            };
+            // Whoever has come is in the batch, also when the time is up.
+            let _ = tokio::time::timeout(CROWDED, come).await;
+            self.waited(batch.len(), all);
+        } else {
+            let (began, part) = (Instant::now(), self.took.checked_div(PART).unwrap_or_default());
+            self.fill_until(batch, waiting, most, || began.elapsed() >= part.min(LONGEST)).await;
+        }
     }
 
     async fn fill_until<T>(
@@ -46,14 +62,7 @@ impl Gather {
         most: usize,
         mut is_over: impl FnMut() -> bool,
     ) {
-        let all = self.about.min(most);
-        if batch.len() >= all {
-            return;
-        }
-        if self.doubts > 0 {
-            self.doubts = self.doubts.saturating_sub(1);
-            return;
-        }
+        let Some(all) = self.wanted(batch.len(), most) else { return };
         while batch.len() < all && !is_over() {
             tokio::task::yield_now().await;
             while batch.len() < most
@@ -62,8 +71,25 @@ impl Gather {
                 batch.push(one);
             }
         }
+        self.waited(batch.len(), all);
+    }
+
+    /// How many to wait for, if at all.
+    fn wanted(&mut self, have: usize, most: usize) -> Option<usize> {
+        let all = self.about.min(most);
+        if have >= all {
+            return None;
+        }
+        if self.doubts > 0 {
+            self.doubts = self.doubts.saturating_sub(1);
+            return None;
+        }
+        Some(all)
+    }
+
+    fn waited(&mut self, have: usize, all: usize) {
         // Of callers that ask for themselves, about half of these come in such a time.
-        if batch.len() < all.saturating_sub(all / 4) {
+        if have < all.saturating_sub(all / 4) {
             self.doubts = DOUBTS;
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! The head of a journal is one row. An append is one statement that moves the head, if it is where the
 //! batch expects it, and inserts the events: so positions are in the order of commits and a reader never
-//! sees a gap. Whoever comes too late queues for the row's lock ([`Journal::hold`]).
+//! sees a gap. Whoever comes too late goes past what others wrote, where it may ([`Journal::append_past`]), or
+//! has the head for itself ([`Journal::hold`]).
 //!
 //! ```text
 //!   calls ──► tasks on the journal's own thread ──► small pools of connections
@@ -21,6 +22,7 @@ mod connection;
 mod fault;
 mod hold;
 mod look;
+mod past;
 mod read;
 mod schema;
 mod server;
@@ -35,18 +37,19 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
+use super::row::Columns;
 use super::{
     AppendError, Batch, BoxFuture, Checkpoint, CheckpointId, CheckpointPart, Held, Journal,
     JournalError, Position,
 };
 use crate::event::Recorded;
-use crate::id::InstanceId;
+use crate::id::{InstanceId, UserId};
 use connection::Connections;
 use fault::Fault;
 use look::Looks;
 use server::Server;
 pub use tables::{PostgresTables, PostgresTransaction, PostgresValue};
-use tail::{News, Tail};
+use tail::{Before, News, Tail};
 use thread::Thread;
 
 /// A journal in a PostgreSQL database.
@@ -169,30 +172,35 @@ impl Node {
         Ok(self.instance.get())
     }
 
-    /// The highest head that was seen. What is asked for afterwards can show none below it.
-    fn known_head(&self) -> Position {
-        self.news.borrow().head
+    /// What is known of the head before something is asked.
+    fn before(&self) -> Before {
+        self.news.borrow().before()
     }
 
-    /// Takes note of a head that was read after `known` was.
-    fn saw(&self, known: Position, head: Position) -> Result<(), Fault> {
-        if head < known {
-            // Every call fails from here on: what was disclosed is not in this journal.
-            return Err(Fault::Told(JournalError::Corrupt {
-                journal: self.server.to_string(),
-                position: head,
-                cause: format!(
-                    "it ended at {known} before: a standby took over that had not everything, or an \
-                     old backup was restored; if that is meant, start all engines on it anew"
-                ),
-            }));
-        }
+    /// Takes note of a position that is in the journal for good.
+    fn reached(&self, position: Position) {
+        self.news.send_if_modified(|news| news.reached(position));
+    }
+
+    /// Takes note of a head that was read after what was known `before`.
+    fn saw(&self, before: Before, head: Position) -> Result<(), Fault> {
+        let mut lost = None;
         self.news.send_if_modified(|news| {
-            let newer = head > news.head;
-            news.head = news.head.max(head);
-            newer
+            news.found(before, head).unwrap_or_else(|known| {
+                lost = Some(known);
+                false
+            })
         });
-        Ok(())
+        let Some(known) = lost else { return Ok(()) };
+        // Every call fails from here on: what was disclosed is not in this journal.
+        Err(Fault::Told(JournalError::Corrupt {
+            journal: self.server.to_string(),
+            position: head,
+            cause: format!(
+                "it ended at {known} before: a standby took over that had not everything, or an \
+                 old backup was restored; if that is meant, start all engines on it anew"
+            ),
+        }))
     }
 }
 
@@ -202,10 +210,25 @@ impl Journal for PostgresJournal {
         expected: Position,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Position, AppendError>> {
-        let batch = append::Rows::of(batch);
+        let batch = append::Rows::of(batch, Columns::sum);
         let node = Arc::clone(&self.node);
         Box::pin(async move {
             let appended = self.thread.run(async move { node.append(expected, &batch).await });
+            append::answer(&self.node, appended.await)
+        })
+    }
+
+    fn append_past<'a>(
+        &'a self,
+        expected: Position,
+        batch: &'a Batch,
+        users: &'a [UserId],
+    ) -> BoxFuture<'a, Result<Vec<Recorded>, AppendError>> {
+        let (batch, users) = (append::Rows::of(batch, Columns::unplaced_sum), users.to_vec());
+        let node = Arc::clone(&self.node);
+        Box::pin(async move {
+            let appended =
+                self.thread.run(async move { node.append_past(expected, &batch, &users).await });
             append::answer(&self.node, appended.await)
         })
     }

@@ -8,7 +8,7 @@ use super::{
     JournalError, Position,
 };
 use crate::event::Recorded;
-use crate::id::InstanceId;
+use crate::id::{InstanceId, UserId};
 
 impl<J: Journal + ?Sized> Journal for Arc<J> {
     fn append<'a>(
@@ -17,6 +17,15 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Position, AppendError>> {
         (**self).append(expected, batch)
+    }
+
+    fn append_past<'a>(
+        &'a self,
+        expected: Position,
+        batch: &'a Batch,
+        users: &'a [UserId],
+    ) -> BoxFuture<'a, Result<Vec<Recorded>, AppendError>> {
+        (**self).append_past(expected, batch, users)
     }
 
     fn hold(&self, after: Position) -> BoxFuture<'_, Result<Box<dyn Held + '_>, JournalError>> {

@@ -9,10 +9,20 @@ use super::{open, org, postgres, until, user};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d2_d3_m28_a_server_that_goes_away_and_comes_back_loses_nothing_and_admits_nobody() {
+    goes_away_and_comes_back(5).await;
+}
+
+/// The nodes' batches go past each other then, and are seen before they are on the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn d2_d3_m28_the_same_holds_where_nodes_write_of_different_users() {
+    goes_away_and_comes_back(2_000).await;
+}
+
+async fn goes_away_and_comes_back(users: u64) {
     let Some(mut server) = postgres::Cluster::start(&[]) else { return };
     let url = server.database().await;
     let nodes = [open(&url, 1_000_000).await, open(&url, 1_000_000).await];
-    let storm = Storm::over(&nodes);
+    let storm = Storm::over(&nodes, users);
     for _ in 0..3 {
         let before = storm.told();
         until("the storm to rage", || storm.told() > before + 300).await;

@@ -88,7 +88,7 @@ impl Drop for Ended {
 async fn storms_until_ended() {
     let Ok(url) = std::env::var("PORTCULLIS_CLUSTER_URL") else { return };
     let nodes = [open(&url, 1_000_000).await];
-    let storm = Storm::over(&nodes);
+    let storm = Storm::over(&nodes, 5);
     until("the storm to rage", || storm.told() > 100).await;
     println!("STORMS");
     std::io::stdin().lock().read_line(&mut String::new()).unwrap();
@@ -115,7 +115,7 @@ async fn d6_a_process_that_is_frozen_at_any_moment_stops_the_others_for_a_second
             Command::new("sh").args(["-c", &format!("kill {name} {}", child.0.id())]).status();
         assert!(kill.unwrap().success());
     };
-    let storm = Storm::over(&nodes);
+    let storm = Storm::over(&nodes, 5);
     let mut longest = Duration::ZERO;
     for _ in 0..12 {
         let before = storm.told();

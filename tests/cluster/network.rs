@@ -25,7 +25,7 @@ async fn d2_m28_connections_that_are_cut_lose_nothing_and_count_nothing_twice() 
     let Some(server) = postgres::shared() else { return };
     let (url, proxy, cut) = by_proxy(server).await;
     let nodes = [open(&cut, 1_000_000).await, open(&url, 1_000_000).await];
-    let storm = Storm::over(&nodes);
+    let storm = Storm::over(&nodes, 5);
     for _ in 0..20 {
         let before = storm.told();
         until("the storm to rage", || storm.told() > before + 50).await;

@@ -155,6 +155,12 @@ async fn a_service_with_the_documented_rights_works_and_cannot_rewrite_the_trail
     engine.close().await;
     let journal = PostgresJournal::connect(&as_service).await.unwrap();
     assert!(journal.checkpoint().await.unwrap().is_some(), "checkpoints are written");
+    let head = journal.head().await.unwrap();
+    let mut failure = batch(9, 1, head, 1);
+    assert_eq!(journal.append_past(head, &failure, &[user("ada")]).await, Ok(Vec::new()));
+    failure.number = 2;
+    let past = journal.append_past(head, &failure, &[user("bob")]).await.unwrap();
+    assert_eq!(past.len(), 1, "it goes past others");
     let pruned = journal.prune(std::time::SystemTime::now()).await.unwrap_err();
     assert!(pruned.to_string().contains("permission denied"), "{pruned}");
 

@@ -12,8 +12,6 @@ use tokio::task::JoinHandle;
 
 use super::{failures, org, user};
 
-const USERS: u64 = 5;
-
 pub(crate) struct Storm {
     shared: Arc<Shared>,
     callers: Vec<JoinHandle<()>>,
@@ -30,12 +28,13 @@ pub(crate) struct Shared {
 }
 
 impl Storm {
-    pub(crate) fn over(nodes: &[Arc<DurableEngine>]) -> Self {
+    /// With so many users: few are shared by the nodes all the time, of many each node has others.
+    pub(crate) fn over(nodes: &[Arc<DurableEngine>], users: u64) -> Self {
         let shared = Arc::new(Shared::default());
         let mut callers = Vec::new();
         for node in nodes {
             for _ in 0..8 {
-                callers.push(tokio::spawn(call(Arc::clone(&shared), Arc::clone(node))));
+                callers.push(tokio::spawn(call(Arc::clone(&shared), Arc::clone(node), users)));
             }
         }
         Self { shared, callers }
@@ -89,10 +88,10 @@ impl Storm {
     }
 }
 
-async fn call(shared: Arc<Shared>, node: Arc<DurableEngine>) {
+async fn call(shared: Arc<Shared>, node: Arc<DurableEngine>, users: u64) {
     while !shared.over.load(Ordering::SeqCst) {
         let number = shared.attempts.fetch_add(1, Ordering::SeqCst);
-        let (id, name) = (format!("user{}", number % USERS), format!("attempt {number}"));
+        let (id, name) = (format!("user{}", number % users), format!("attempt {number}"));
         let Admission::Admitted(attempt) = node.begin_owned(&org(), &user(&id), Factor::Password)
         else {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;

@@ -91,6 +91,34 @@ pub(crate) async fn c04_an_append_expects_its_head(place: &impl Place) {
     assert_eq!(all(&journal).await.len(), 3);
 }
 
+/// It may go past what others wrote of other users; what it says is where it stands.
+pub(crate) async fn c04_a_batch_that_may_go_past_others_says_what_it_passed(place: &impl Place) {
+    let (one, two) = (place.open().await, place.open().await);
+    one.append(0, &batch(1, 0, 2)).await.unwrap();
+    let (ada, bob) = (["ada".parse().unwrap()], ["bob".parse().unwrap()]);
+    one.append(2, &batch(2, 2, 3)).await.unwrap();
+    // Of the same user, and the user on whom something was decided that came to no event.
+    let late = two.append_past(3, &batch_of(8, 2, 3, 1), &ada).await;
+    assert_eq!((late, one.head().await), (Err(AppendError::Behind), Ok(5)));
+    let mut other = batch_of(8, 3, 3, 2);
+    for event in &mut other.events {
+        event.aggregate =
+            Aggregate::User { org: "acme".parse().unwrap(), user: "bob".parse().unwrap() };
+    }
+    for _ in 0..2 {
+        match two.append_past(3, &other, &bob).await {
+            Ok(passed) => {
+                assert_eq!(passed, [event(4), event(5)]);
+                assert_eq!(all(&one).await[5..].iter().map(|it| it.position).max(), Some(7));
+            }
+            Err(fault) => {
+                assert_eq!((fault, one.head().await), (AppendError::Behind, Ok(5)));
+            }
+        }
+    }
+    assert_eq!(all(&one).await[..5], (1..=5).map(event).collect::<Vec<_>>());
+}
+
 pub(crate) async fn c05_a_batch_sent_again_is_written_once(place: &impl Place) {
     let journal = place.open().await;
     journal.append(0, &batch(1, 0, 1)).await.unwrap();

@@ -88,7 +88,8 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn of(batch: &Batch) -> Self {
+    /// With the checksums that a function makes.
+    pub(super) fn of(batch: &Batch, sum: fn(&Columns) -> i64) -> Self {
         let mut rows = Self {
             writer: batch.writer.cast_signed(),
             batch: batch.number.cast_signed(),
@@ -97,7 +98,7 @@ impl Rows {
         };
         for recorded in &batch.events {
             let it = Columns::of(recorded, batch);
-            rows.sum.push(it.sum());
+            rows.sum.push(sum(&it));
             rows.at.push(it.at);
             rows.actor.push(it.actor);
             rows.type_name.push(it.type_name);
@@ -122,6 +123,21 @@ impl Rows {
             &self.id,
             &self.org,
             &self.sequence,
+            &self.payload,
+            &self.sum,
+        ]
+    }
+
+    /// Those of events of users, of which the aggregate and the sequence are known.
+    pub(super) fn columns_of_users(&self) -> [&(dyn ToSql + Sync); 9] {
+        [
+            &self.writer,
+            &self.batch,
+            &self.at,
+            &self.actor,
+            &self.type_name,
+            &self.id,
+            &self.org,
             &self.payload,
             &self.sum,
         ]
@@ -174,7 +190,7 @@ impl Node {
         connection.done();
         let last = rows.last(expected);
         let _ = self.instance.set(instance.clone());
-        self.saw(0, last)?;
+        self.reached(last);
         Ok(Some(last))
     }
 
@@ -218,13 +234,10 @@ async fn touch(connection: &Leased, instance: &InstanceId) -> Result<(), Fault> 
 }
 
 /// An append's outcome as the committer takes it.
-pub(super) fn answer(
-    node: &Node,
-    outcome: Result<Appended, Fault>,
-) -> Result<Position, AppendError> {
+pub(super) fn answer<T>(node: &Node, outcome: Result<Option<T>, Fault>) -> Result<T, AppendError> {
     let named = |cause: String| format!("{}: {cause}", node.server);
     match outcome {
-        Ok(Some(last)) => Ok(last),
+        Ok(Some(done)) => Ok(done),
         Ok(None) => Err(AppendError::Behind),
         Err(Fault::Refused(cause)) => Err(AppendError::Unavailable(named(cause))),
         Err(Fault::Lost(cause)) => Err(AppendError::InDoubt(named(cause))),

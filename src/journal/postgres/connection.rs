@@ -30,7 +30,8 @@ const SESSION: &str = "
 /// For the journal's own statements, which all go by a table's key. A plan is made once and kept, and by the
 /// key whatever the tables' size was then: to make it anew takes longer than to run it, and that with the
 /// head held.
-const KEPT_PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off";
+const KEPT_PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;
+    SET max_parallel_workers_per_gather = 0";
 
 /// Settings that lose what the server has confirmed, or what an id says.
 const SETTINGS: &str = "

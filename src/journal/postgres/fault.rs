@@ -27,19 +27,19 @@ pub(super) enum Fault {
 }
 
 /// Waits for an answer, but not for ever: the connection may be dead without anybody saying so.
-pub(super) fn answered<T>(
-    answer: impl Future<Output = Result<T, Error>>,
+pub(super) fn answered<T, E: Into<Fault>>(
+    answer: impl Future<Output = Result<T, E>>,
 ) -> impl Future<Output = Result<T, Fault>> {
     answered_within(ANSWER_LIMIT, answer)
 }
 
 /// The same for what may take longer.
-pub(super) async fn answered_within<T>(
+pub(super) async fn answered_within<T, E: Into<Fault>>(
     limit: Duration,
-    answer: impl Future<Output = Result<T, Error>>,
+    answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Fault> {
     match tokio::time::timeout(limit, answer).await {
-        Ok(answer) => Ok(answer?),
+        Ok(answer) => answer.map_err(Into::into),
         Err(_) => Err(Fault::Lost(format!("no answer within {limit:?}"))),
     }
 }
@@ -60,6 +60,14 @@ impl Fault {
             Self::Told(fault) => Self::Lost(fault.to_string()),
             lost @ Self::Lost(_) => lost,
         }
+    }
+
+    /// Of a call that commits on its way: what it has met after that is no refusal.
+    pub(super) fn of_call(error: Error) -> Self {
+        let late = [SqlState::QUERY_CANCELED, SqlState::OUT_OF_MEMORY];
+        let may_be_late = error.code().is_some_and(|code| late.contains(code));
+        let fault = Self::from(error);
+        if may_be_late { fault.in_doubt() } else { fault }
     }
 
     /// As callers see it.

@@ -15,6 +15,7 @@ use super::fault::{Fault, answered};
 use super::read::{AFTER, PAGE};
 use super::{Node, PostgresJournal};
 use crate::event::Recorded;
+use crate::journal::row::Columns;
 use crate::journal::{AppendError, Batch, BoxFuture, HOLD_LIMIT, Held, Position};
 
 /// What a hold has when it begins.
@@ -43,8 +44,9 @@ impl Node {
             let (queued, page) = join(queued, page).await;
             queued?;
             let Some(page) = page? else { return Err(self.missing()) };
-            self.saw(after, page.head)?;
+            self.saw(after.into(), page.head)?;
             let all = page.events.len() < PAGE;
+            self.rely_on(&page).await?;
             events.extend(page.events);
             if all {
                 let (since, head) = (Instant::now(), page.head);
@@ -87,7 +89,7 @@ impl Held for HeldHead<'_> {
     where
         Self: 'a,
     {
-        let (rows, node) = (Rows::of(batch), Arc::clone(&self.journal.node));
+        let (rows, node) = (Rows::of(batch, Columns::sum), Arc::clone(&self.journal.node));
         let (connection, head, since) = (self.connection.take(), self.head, self.since);
         Box::pin(async move {
             let appended = self.journal.thread.run(async move {
@@ -126,7 +128,7 @@ async fn append_held(
         return Ok(None);
     }
     let last = rows.last(head);
-    node.saw(0, last)?;
+    node.reached(last);
     Ok(Some(last))
 }
 

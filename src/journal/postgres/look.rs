@@ -174,7 +174,7 @@ impl Node {
     }
 
     async fn look_over(&self, line: &Line) -> Result<Position, Fault> {
-        let known = self.known_head();
+        let before = self.before();
         let Some(instance) = self.instance.get() else { return Ok(0) };
         let of: [&(dyn ToSql + Sync); 1] = [&instance.as_str()];
         let row = tokio::select! {
@@ -186,7 +186,7 @@ impl Node {
         };
         let head = row.map(|row| row.try_get::<_, i64>(0)).transpose()?.unwrap_or(0);
         let head = head.cast_unsigned();
-        self.saw(known, head)?;
+        self.saw(before, head)?;
         Ok(head)
     }
 }

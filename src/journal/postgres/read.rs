@@ -15,9 +15,12 @@ use crate::journal::{JournalError, Position};
 /// How many events to ask for at a time: so few that each answer comes soon.
 pub(super) const PAGE: usize = 4096;
 
-/// The head, what was pruned and the events, all of one moment.
+/// The head, what was pruned and the events, all of one moment; and whether that is on the disk, and on the
+/// standbys, already: what was seen was written before the functions are asked.
 pub(super) const AFTER: &str = "
-    SELECT it.position, it.pruned, event.position, at, actor, type, aggregate, id, org, sequence,
+    SELECT (SELECT pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn()
+                   AND current_setting('synchronous_standby_names') = ''),
+           it.position, it.pruned, event.position, at, actor, type, aggregate, id, org, sequence,
            payload, writer, batch, crc
     FROM portcullis.journal AS it LEFT JOIN LATERAL (
         SELECT * FROM portcullis.event
@@ -33,6 +36,9 @@ const NEXT_CHANGE: &str = "
            pruned
     FROM portcullis.journal WHERE instance = $1";
 
+/// Writes something, and waits for the disk and the standbys, which it comes to after all else.
+const FLUSH: &str = "SELECT pg_logical_emit_message(true, 'portcullis', '')";
+
 pub(super) const HEAD: &str = "SELECT position FROM portcullis.journal WHERE instance = $1";
 
 const INSTANCES: &str = "SELECT instance FROM portcullis.journal ORDER BY instance LIMIT 4";
@@ -40,6 +46,7 @@ const INSTANCES: &str = "SELECT instance FROM portcullis.journal ORDER BY instan
 /// The head of a moment, and events after a position.
 pub(super) struct Page {
     pub(super) head: Position,
+    durable: bool,
     pub(super) events: Vec<Recorded>,
 }
 
@@ -57,7 +64,9 @@ impl Node {
             let connection = self.connections.to_read().await?;
             let read = self.read_page(&connection, instance, after, page).await?;
             connection.done();
-            let read = read.map(|page| page.events).unwrap_or_default();
+            let Some(read) = read else { return Ok(events) };
+            self.rely_on(&read).await?;
+            let read = read.events;
             let all = read.len() < page || events.len().saturating_add(read.len()) >= limit;
             events.extend(read);
             if all {
@@ -74,19 +83,36 @@ impl Node {
         after: Position,
         limit: usize,
     ) -> Result<Option<Page>, Fault> {
-        let known = self.known_head();
+        let before = self.before();
         let statement = connection.prepare(AFTER).await?;
         let (from, most) = (after.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
         let parameters: [&(dyn ToSql + Sync); 3] = [&instance.as_str(), &from, &most];
         let rows = answered(connection.client()?.query(&statement, &parameters)).await?;
         let Some(found) = found(&rows, limit)? else {
-            self.saw(known, 0)?;
+            self.saw(before, 0)?;
             return Ok(None);
         };
-        let head = found.head;
-        self.saw(known, head)?;
+        let (head, durable) = (found.head, rows.first().map(|row| row.try_get(0)));
+        self.saw(before, head)?;
+        let durable = durable.transpose()?.unwrap_or(false);
         let events = found.events(&self.server, after).map_err(Fault::Told)?;
-        Ok(Some(Page { head, events }))
+        Ok(Some(Page { head, durable, events }))
+    }
+
+    /// Waits until what was read is as durable as what is appended: for some of it may not be yet, see
+    /// `past.sql`. Not in a transaction, which would be durable at its end.
+    pub(super) async fn rely_on(&self, page: &Page) -> Result<(), Fault> {
+        let Some(last) = page.events.last() else { return Ok(()) };
+        if page.durable {
+            self.reached(last.position);
+            return Ok(());
+        }
+        let connection = self.connections.to_read().await?;
+        let statement = connection.prepare(FLUSH).await?;
+        answered(connection.client()?.execute(&statement, &[])).await?;
+        connection.done();
+        self.reached(last.position);
+        Ok(())
     }
 
     pub(super) async fn next_change(
@@ -110,12 +136,12 @@ impl Node {
     }
 
     pub(super) async fn head(&self) -> Result<Position, Fault> {
-        let known = self.known_head();
+        let before = self.before();
         let Some(instance) = self.known_instance().await? else { return Ok(0) };
         let connection = self.connections.to_write().await?;
         let head = head(&connection, instance).await?.unwrap_or(0);
         connection.done();
-        self.saw(known, head)?;
+        self.saw(before, head)?;
         Ok(head)
     }
 
@@ -172,28 +198,34 @@ fn found(rows: &[Row], limit: usize) -> Result<Option<Found>, Fault> {
     let Some(first) = rows.first() else { return Ok(None) };
     let mut found = Found {
         rows: Vec::with_capacity(rows.len()),
-        head: first.try_get::<_, i64>(0)?.cast_unsigned(),
-        pruned: first.try_get::<_, i64>(1)?.cast_unsigned(),
+        is_sound,
+        head: first.try_get::<_, i64>(1)?.cast_unsigned(),
+        pruned: first.try_get::<_, i64>(2)?.cast_unsigned(),
         all: true,
     };
     for row in rows {
         // Where there are no events there is one row without.
-        let Some(position) = row.try_get(2)? else { continue };
+        let Some(position) = row.try_get(3)? else { continue };
         let columns = Columns {
             position,
-            at: row.try_get(3)?,
-            actor: row.try_get(4)?,
-            type_name: row.try_get(5)?,
-            aggregate: row.try_get(6)?,
-            id: row.try_get(7)?,
-            org: row.try_get(8)?,
-            sequence: row.try_get(9)?,
-            payload: row.try_get(10)?,
-            writer: row.try_get(11)?,
-            batch: row.try_get(12)?,
+            at: row.try_get(4)?,
+            actor: row.try_get(5)?,
+            type_name: row.try_get(6)?,
+            aggregate: row.try_get(7)?,
+            id: row.try_get(8)?,
+            org: row.try_get(9)?,
+            sequence: row.try_get(10)?,
+            payload: row.try_get(11)?,
+            writer: row.try_get(12)?,
+            batch: row.try_get(13)?,
         };
-        found.rows.push((columns, row.try_get(13)?));
+        found.rows.push((columns, row.try_get(14)?));
     }
     found.all = found.rows.len() < limit;
     Ok(Some(found))
+}
+
+/// The checksum is of the whole row, or it has its place laid over, which was not known yet.
+pub(super) fn is_sound(columns: &Columns, sum: i64) -> bool {
+    columns.placed_sum() == sum || columns.sum() == sum
 }

@@ -10,7 +10,7 @@ use super::server::{Server, foreign};
 use crate::journal::JournalError;
 
 /// Each version's step from the one before. Never changed, only added to.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE portcullis.journal (
         instance text COLLATE \"C\" PRIMARY KEY,
@@ -56,6 +56,7 @@ const MIGRATIONS: [&str; 2] = [
     CREATE INDEX event_but_checks ON portcullis.event (instance, position)
         WHERE strpos(type, '.check.') = 0;
 ",
+    include_str!("past.sql"),
 ];
 
 /// Whoever migrates takes this lock of the database's: "Port" in ASCII. It ends with the transaction.

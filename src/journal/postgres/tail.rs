@@ -31,8 +31,10 @@ const AGAIN_LONGEST: Duration = Duration::from_millis(500);
 /// look is the moment before it was asked for, and it counts once that far was followed.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// The highest head that was seen.
+    /// The head as far as is known; a crash of the server may take back what is above `durable`.
     pub(super) head: Position,
+    /// The highest position that is certainly in the journal for good.
+    durable: Position,
     /// How often listening has failed.
     pub(super) faults: u64,
     /// The position from which on whoever follows waits for more.
@@ -43,7 +45,51 @@ pub(super) struct News {
     pub(super) current: Option<Instant>,
 }
 
+/// What was known before something was asked. The answer can only show more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Before {
+    head: Position,
+    durable: Position,
+}
+
+impl From<Position> for Before {
+    /// Whoever asks relies on a position.
+    fn from(durable: Position) -> Self {
+        Self { head: durable, durable }
+    }
+}
+
 impl News {
+    pub(super) fn before(&self) -> Before {
+        Before { head: self.head, durable: self.durable }
+    }
+
+    /// The head is at least there; whether that is news.
+    pub(super) fn told(&mut self, position: Position) -> bool {
+        let newer = position > self.head;
+        self.head = self.head.max(position);
+        newer
+    }
+
+    /// All up to a position is in the journal for good.
+    pub(super) fn reached(&mut self, position: Position) -> bool {
+        self.durable = self.durable.max(position);
+        self.told(position)
+    }
+
+    /// The head was found there by whoever asked when it was known `before`; whether that is news.
+    /// `Err` with what is lost.
+    pub(super) fn found(&mut self, before: Before, head: Position) -> Result<bool, Position> {
+        if head < before.durable {
+            return Err(before.durable);
+        }
+        // Something that was not durable yet is gone, unless more was heard of since.
+        if head < before.head && self.head == before.head {
+            self.head = head;
+        }
+        Ok(self.told(head))
+    }
+
     /// Whoever follows has taken over all up to a position. This alone is no news.
     pub(super) fn follow(&mut self, position: Position) -> bool {
         self.followed = self.followed.max(position);
@@ -127,8 +173,8 @@ async fn listen(node: &Node, heard: &mut bool) -> Result<(), Fault> {
         }
         answered(client.batch_execute("UNLISTEN portcullis")).await?;
         let mut before = None;
-        while before != Some(node.known_head()) {
-            before = Some(node.known_head());
+        while before != Some(node.before()) {
+            before = Some(node.before());
             tokio::time::sleep(LOOK_OFTEN).await;
             look(node, &client, &statement).await?;
         }
@@ -147,7 +193,7 @@ async fn are_many(node: &Node, notices: &mut UnboundedReceiver<String>) -> Resul
             && of == instance.as_str()
             && let Ok(position) = position.parse()
         {
-            node.saw(0, position)?;
+            node.news.send_if_modified(|news| news.told(position));
         }
         if since.elapsed() > LOOK_OFTEN {
             (since, count) = (Instant::now(), 0);
@@ -162,11 +208,41 @@ async fn are_many(node: &Node, notices: &mut UnboundedReceiver<String>) -> Resul
 
 /// Looks where the head is.
 async fn look(node: &Node, client: &Client, statement: &Statement) -> Result<(), Fault> {
-    let (known, at) = (node.known_head(), Instant::now());
+    let (before, at) = (node.before(), Instant::now());
     let Some(instance) = node.known_instance().await? else { return Ok(()) };
     let row = answered(client.query_opt(statement, &[&instance.as_str()])).await?;
     let head = row.map(|row| row.try_get::<_, i64>(0)).transpose()?.unwrap_or(0);
-    node.saw(known, head.cast_unsigned())?;
+    node.saw(before, head.cast_unsigned())?;
     node.news.send_if_modified(|news| news.looked(at, head.cast_unsigned()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_heard_of_may_be_lost_and_what_is_durable_may_not() {
+        let mut news = News::default();
+        news.reached(5);
+        news.told(9);
+        let before = news.before();
+        assert_eq!(news.found(before, 7), Ok(false));
+        assert_eq!((news.head, news.durable), (7, 5));
+        assert_eq!(news.found(news.before(), 4), Err(5));
+        assert_eq!(news.found(news.before(), 8), Ok(true));
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_takes_nothing_back() {
+        let mut news = News::default();
+        news.told(3);
+        let before = news.before();
+        news.told(9);
+        assert_eq!(news.found(before, 3), Ok(false));
+        assert_eq!(news.found(before, 2), Ok(false), "more was heard of since");
+        news.reached(9);
+        assert_eq!(news.found(before, 8), Ok(false), "it was asked before that was reached");
+        assert_eq!((news.head, news.durable), (9, 9));
+    }
 }

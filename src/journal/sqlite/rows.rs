@@ -86,7 +86,13 @@ pub(super) fn read_after(
     let rows = statement.query_map([after.cast_signed(), most], from_row)?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let all = rows.len() < limit;
-    Ok(Found { rows, head: head.cast_unsigned(), pruned: pruned.cast_unsigned(), all })
+    Ok(Found {
+        rows,
+        is_sound: |columns, sum| columns.sum() == sum,
+        head: head.cast_unsigned(),
+        pruned: pruned.cast_unsigned(),
+        all,
+    })
 }
 
 /// The next event after a position and up to another that is no check, and up to which position events
