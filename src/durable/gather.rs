@@ -173,4 +173,23 @@ mod tests {
         gather.fill_until(&mut batch, &mut waiting, 9, || false).await;
         assert_eq!(batch, [0]);
     }
+    #[tokio::test]
+    async fn in_a_crowd_who_was_answered_is_waited_for_and_not_for_ever() {
+        let (callers, mut waiting) = mpsc::channel(9);
+        let mut gather = Gather::default();
+        gather.done(3, 0, TOOK);
+        let later = tokio::spawn(async move {
+            callers.try_send(1).unwrap();
+            callers.try_send(2).unwrap();
+            callers
+        });
+        let mut batch = vec![0];
+        gather.fill(&mut batch, &mut waiting, 9, true).await;
+        let _callers = later.await.unwrap();
+        assert_eq!((batch, gather.doubts), (vec![0, 1, 2], 0));
+
+        let mut batch = vec![0];
+        gather.fill(&mut batch, &mut waiting, 9, true).await;
+        assert_eq!((batch, gather.doubts), (vec![0], DOUBTS));
+    }
 }
