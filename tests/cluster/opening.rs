@@ -140,6 +140,9 @@ async fn a_service_with_the_documented_rights_works_and_cannot_rewrite_the_trail
     let instance = "main".parse().unwrap();
     drop(PostgresJournal::connect(&url).await.unwrap());
     let owner = postgres::client(&url).await;
+    // As in a database that grants nothing by itself.
+    let nothing = "REVOKE ALL ON ALL ROUTINES IN SCHEMA portcullis FROM PUBLIC";
+    owner.batch_execute(nothing).await.unwrap();
     owner.batch_execute(&format!("CREATE ROLE{}", documented_grants())).await.unwrap();
     let as_service = url.replacen("postgres@", "portcullis_service@", 1);
 
