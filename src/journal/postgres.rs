@@ -37,7 +37,6 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
-use super::row::Columns;
 use super::{
     AppendError, Batch, BoxFuture, Checkpoint, CheckpointId, CheckpointPart, Held, Journal,
     JournalError, Position,
@@ -210,7 +209,7 @@ impl Journal for PostgresJournal {
         expected: Position,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Position, AppendError>> {
-        let batch = append::Rows::of(batch, Columns::sum);
+        let batch = append::Rows::of(batch, true);
         let node = Arc::clone(&self.node);
         Box::pin(async move {
             let appended = self.thread.run(async move { node.append(expected, &batch).await });
@@ -224,7 +223,7 @@ impl Journal for PostgresJournal {
         batch: &'a Batch,
         users: &'a [UserId],
     ) -> BoxFuture<'a, Result<Vec<Recorded>, AppendError>> {
-        let (batch, users) = (append::Rows::of(batch, Columns::unplaced_sum), users.to_vec());
+        let (batch, users) = (append::Rows::of(batch, false), users.to_vec());
         let node = Arc::clone(&self.node);
         Box::pin(async move {
             let appended =

@@ -1,5 +1,6 @@
 //! An event as a row of a table, in whichever database: texts and numbers, and a checksum over them.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::SystemTime;
 
@@ -13,87 +14,93 @@ use crate::id::{Actor, InstanceId, OrgId, UserId};
 pub(super) const USER: &str = "user";
 
 /// The columns of an event, as they are written and read.
-pub(super) struct Columns {
+pub(super) struct Columns<'a> {
     pub(super) position: i64,
-    pub(super) at: String,
-    pub(super) actor: String,
-    pub(super) type_name: String,
-    pub(super) aggregate: String,
-    pub(super) id: String,
-    pub(super) org: Option<String>,
+    pub(super) at: Cow<'a, str>,
+    pub(super) actor: &'a str,
+    pub(super) type_name: &'a str,
+    pub(super) aggregate: &'a str,
+    pub(super) id: &'a str,
+    pub(super) org: Option<&'a str>,
     pub(super) sequence: i64,
-    pub(super) payload: Option<String>,
+    pub(super) payload: Option<Cow<'a, str>>,
     pub(super) writer: i64,
     pub(super) batch: i64,
 }
 
-/// What a reading found: rows with their checksums, and what they must fit.
-pub(super) struct Found {
-    pub(super) rows: Vec<(Columns, i64)>,
+/// A reading of the events after a position, row by row.
+pub(super) struct Reading<'j> {
+    journal: &'j dyn Display,
     /// Whether a row's checksum is right.
-    pub(super) is_sound: fn(&Columns, i64) -> bool,
-    pub(super) head: Position,
-    pub(super) pruned: Position,
-    /// Whether there are no more rows after these.
-    pub(super) all: bool,
+    is_sound: fn(&Columns<'_>, i64) -> bool,
+    /// The position of the newest event that was read.
+    last: Position,
+    events: Vec<Recorded>,
 }
 
-impl Found {
-    /// The events, if they are all that should be there.
-    pub(super) fn events(
-        self,
-        journal: &impl Display,
+impl<'j> Reading<'j> {
+    /// Begins one in a journal of which the events up to a position were pruned.
+    pub(super) fn begin(
+        journal: &'j dyn Display,
         after: Position,
-    ) -> Result<Vec<Recorded>, JournalError> {
-        let corrupt = |position, cause: String| {
-            Err(JournalError::Corrupt { journal: journal.to_string(), position, cause })
-        };
-        if after < self.pruned {
-            return Err(JournalError::Pruned { oldest: self.pruned.saturating_add(1) });
+        pruned: Position,
+        is_sound: fn(&Columns<'_>, i64) -> bool,
+    ) -> Result<Self, JournalError> {
+        if after < pruned {
+            return Err(JournalError::Pruned { oldest: pruned.saturating_add(1) });
         }
-        let mut events = Vec::with_capacity(self.rows.len());
-        let mut expected = after;
-        for (columns, sum) in self.rows {
-            expected = expected.saturating_add(1);
-            let position = columns.position.cast_unsigned();
-            if position != expected {
-                let cause = format!("the event is missing; the next one there is {position}");
-                return corrupt(expected, cause);
-            }
-            if !(self.is_sound)(&columns, sum) {
-                let cause = "the event is not what was written: its checksum differs";
-                return corrupt(position, String::from(cause));
-            }
-            match columns.recorded() {
-                Ok(recorded) => events.push(recorded),
-                Err(cause) => return corrupt(position, cause),
-            }
+        Ok(Self { journal, is_sound, last: after, events: Vec::new() })
+    }
+
+    /// Takes the next row with its checksum.
+    pub(super) fn take(&mut self, columns: &Columns<'_>, sum: i64) -> Result<(), JournalError> {
+        let expected = self.last.saturating_add(1);
+        let position = columns.position.cast_unsigned();
+        if position != expected {
+            let cause = format!("the event is missing; the next one there is {position}");
+            return Err(self.corrupt(expected, cause));
         }
-        if self.all && expected < self.head {
-            let cause = format!("the events up to {} are missing", self.head);
-            return corrupt(expected.saturating_add(1), cause);
+        if !(self.is_sound)(columns, sum) {
+            let cause = "the event is not what was written: its checksum differs";
+            return Err(self.corrupt(position, String::from(cause)));
         }
-        Ok(events)
+        let recorded = columns.recorded().map_err(|cause| self.corrupt(position, cause))?;
+        self.events.push(recorded);
+        self.last = position;
+        Ok(())
+    }
+
+    /// The events. If fewer than `limit` were found, they must go up to the head.
+    pub(super) fn end(self, head: Position, limit: usize) -> Result<Vec<Recorded>, JournalError> {
+        if self.events.len() < limit && self.last < head {
+            let cause = format!("the events up to {head} are missing");
+            return Err(self.corrupt(self.last.saturating_add(1), cause));
+        }
+        Ok(self.events)
+    }
+
+    fn corrupt(&self, position: Position, cause: String) -> JournalError {
+        JournalError::Corrupt { journal: self.journal.to_string(), position, cause }
     }
 }
 
-impl Columns {
-    pub(super) fn of(recorded: &Recorded, batch: &Batch) -> Self {
+impl<'a> Columns<'a> {
+    pub(super) fn of(recorded: &'a Recorded, batch: &Batch) -> Self {
         let (aggregate, id, org) = match &recorded.aggregate {
-            Aggregate::Instance(instance) => ("instance", instance.to_string(), None),
-            Aggregate::Org(org) => ("org", org.to_string(), None),
-            Aggregate::User { org, user } => (USER, user.to_string(), Some(org.to_string())),
+            Aggregate::Instance(instance) => ("instance", instance.as_str(), None),
+            Aggregate::Org(org) => ("org", org.as_str(), None),
+            Aggregate::User { org, user } => (USER, user.as_str(), Some(org.as_str())),
         };
         Self {
             position: recorded.position.cast_signed(),
-            at: time_text(recorded.at),
-            actor: recorded.actor.to_string(),
-            type_name: String::from(recorded.event.type_name()),
-            aggregate: String::from(aggregate),
+            at: Cow::Owned(time_text(recorded.at)),
+            actor: recorded.actor.as_str(),
+            type_name: recorded.event.type_name(),
+            aggregate,
             id,
             org,
             sequence: recorded.sequence.cast_signed(),
-            payload: recorded.event.payload(),
+            payload: recorded.event.payload().map(Cow::Owned),
             writer: batch.writer.cast_signed(),
             batch: batch.number.cast_signed(),
         }
@@ -114,7 +121,7 @@ impl Columns {
     /// A checksum of all but the place. A user's sequence is its place as well.
     #[cfg(feature = "postgres")]
     pub(super) fn unplaced_sum(&self) -> i64 {
-        let sequence = match self.aggregate.as_str() {
+        let sequence = match self.aggregate {
             USER => self.sequence.wrapping_sub(self.position),
             _ => self.sequence,
         };
@@ -126,18 +133,18 @@ impl Columns {
         for number in numbers {
             hasher.update(&number.to_le_bytes());
         }
-        let texts = [&self.at, &self.actor, &self.type_name, &self.aggregate, &self.id];
-        for text in texts.into_iter().map(Some).chain([self.org.as_ref(), self.payload.as_ref()]) {
+        let texts = [&*self.at, self.actor, self.type_name, self.aggregate, self.id];
+        for text in texts.into_iter().map(Some).chain([self.org, self.payload.as_deref()]) {
             hasher.update(&[u8::from(text.is_some())]);
-            hasher.update(text.map_or("", String::as_str).as_bytes());
+            hasher.update(text.unwrap_or_default().as_bytes());
             hasher.update(&[0xff]);
         }
         i64::from(hasher.finalize())
     }
 
-    fn recorded(self) -> Result<Recorded, String> {
+    fn recorded(&self) -> Result<Recorded, String> {
         let text = |error: crate::InvalidId| error.to_string();
-        let aggregate = match (self.aggregate.as_str(), self.org) {
+        let aggregate = match (self.aggregate, self.org) {
             ("instance", None) => Aggregate::Instance(InstanceId::try_from(self.id).map_err(text)?),
             ("org", None) => Aggregate::Org(OrgId::try_from(self.id).map_err(text)?),
             (USER, Some(org)) => Aggregate::User {
@@ -148,7 +155,7 @@ impl Columns {
                 return Err(format!("`{other}` is no aggregate, or lacks its organization"));
             }
         };
-        let event = Event::from_stored(&self.type_name, self.payload.as_deref())?;
+        let event = Event::from_stored(self.type_name, self.payload.as_deref())?;
         let wrong = |error: jiff::Error| format!("at: {error}");
         let at: Timestamp = self.at.parse().map_err(wrong)?;
         Ok(Recorded {

@@ -181,9 +181,9 @@ impl SqliteJournal {
     fn read_events(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, JournalError> {
         let read = self.read(|connection| {
             let snapshot = connection.unchecked_transaction()?;
-            rows::read_after(&snapshot, after, limit)
+            rows::read_after(&snapshot, &self.file.display(), after, limit)
         })?;
-        read.map_or_else(|| Ok(Vec::new()), |found| found.events(&self.file.display(), after))
+        read.unwrap_or_else(|| Ok(Vec::new()))
     }
 }
 
@@ -208,9 +208,8 @@ impl Journal for SqliteJournal {
             let mut held =
                 HeldFile { journal: self, connection: Some(connection), events: Vec::new() };
             if let Some(connection) = &held.connection {
-                let found = rows::read_after(connection, after, usize::MAX);
-                let found = found.map_err(|error| self.fault(&error))?;
-                held.events = found.events(&self.file.display(), after)?;
+                let read = rows::read_after(connection, &self.file.display(), after, usize::MAX);
+                held.events = read.map_err(|error| self.fault(&error))??;
             }
             Ok(Box::new(held) as Box<dyn Held>)
         })

@@ -133,6 +133,25 @@ async fn a_journal_that_went_back_is_not_taken_for_the_same() {
     assert_eq!(anew.append(3, &batch(2, 1, 3, 1)).await, Ok(4));
 }
 
+/// Version 3 had the procedure with other results, which cannot be replaced in place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_version_3_is_brought_up() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database().await;
+    let journal = PostgresJournal::connect(&url).await.unwrap();
+    journal.append(0, &batch(1, 1, 0, 1)).await.unwrap();
+    let of_version_3 = "
+        DROP PROCEDURE portcullis.append_past;
+        CREATE PROCEDURE portcullis.append_past(
+            text, integer, bigint, bigint, text[], bigint, bigint, INOUT text[], INOUT text[], INOUT text[],
+            INOUT text[], INOUT text[], INOUT text[], INOUT bigint[], OUT bigint[], OUT bigint[], OUT bigint
+        ) LANGUAGE plpgsql AS 'BEGIN END';
+        UPDATE portcullis.version SET version = 3";
+    postgres::client(&url).await.batch_execute(of_version_3).await.unwrap();
+    let journal = PostgresJournal::connect(&url).await.unwrap();
+    assert_eq!(journal.append_past(1, &batch(1, 2, 1, 1), &[user("eve")]).await, Ok(Vec::new()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_with_the_documented_rights_works_and_cannot_rewrite_the_trail() {
     let Some(server) = postgres::shared() else { return };

@@ -1,15 +1,18 @@
 //! Appending past what others wrote meanwhile, and what it asks of readers: it is seen before it is on the disk.
 
+use std::future::poll_fn;
+
 use portcullis::journal::{AppendError, Batch, Journal, Position, PostgresJournal};
 use portcullis::{Actor, Aggregate, Event, LockoutPolicy, PolicyEvent, Recorded, UserId, Verdict};
-use tokio_postgres::Client;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use super::network::by_proxy;
 use super::proxy::Mode;
 use super::{batch, begin, failures, open, org, postgres, user};
 
 /// Failures of a user, decided after a position.
-fn of(id: &str, writer: u64, number: u64, after: Position, events: u64) -> Batch {
+pub(super) fn of(id: &str, writer: u64, number: u64, after: Position, events: u64) -> Batch {
     let mut batch = batch(writer, number, after, events);
     for event in &mut batch.events {
         event.aggregate = Aggregate::User { org: org(), user: user(id) };
@@ -123,6 +126,47 @@ async fn c06_a_batch_that_the_server_gives_up_on_its_way_is_in_doubt() {
     client.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(journal.append_past(1, &sent, &bob).await, Ok(Vec::new()));
     assert_eq!(journal.head().await, Ok(2));
+}
+
+/// A session that listens, and the notices that it was sent.
+async fn listening(url: &str) -> (Client, UnboundedReceiver<String>) {
+    let (client, mut connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let (told, notices) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+            if let AsyncMessage::Notification(notice) = message {
+                let _ = told.send(notice.payload().to_owned());
+            }
+        }
+    });
+    client.batch_execute("LISTEN portcullis").await.unwrap();
+    (client, notices)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c10_who_listens_is_told_of_what_goes_past_others_and_where_nobody_does_nobody_is() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database().await;
+    let (journal, bob) = (founded(&url).await, [user("bob")]);
+    let (client, mut notices) = listening(&url).await;
+    journal.append_past(1, &of("bob", 2, 1, 1, 1), &bob).await.unwrap();
+    // What was sent before an answer is there when the answer is.
+    client.batch_execute("SELECT 1").await.unwrap();
+    assert!(notices.try_recv().is_err(), "a notice for nobody");
+
+    let other = PostgresJournal::connect(&url).await.unwrap();
+    let heard = tokio::spawn(async move { other.changed(2).await });
+    let listens =
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1349481077
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    super::until_async("another journal to listen", async || {
+        client.query_one(listens, &[]).await.unwrap().get::<_, i64>(0) == 1
+    })
+    .await;
+    journal.append_past(2, &of("bob", 2, 2, 2, 3), &bob).await.unwrap();
+    heard.await.unwrap();
+    client.batch_execute("SELECT 1").await.unwrap();
+    assert_eq!(notices.try_recv().unwrap(), "5 main");
 }
 
 /// One more event of the last one's user, committed without waiting for the disk.

@@ -4,21 +4,28 @@ use std::time::{Duration, Instant};
 
 use portcullis::Recorded;
 use portcullis::journal::{AppendError, Journal, Position, PostgresJournal};
+use tokio::task::JoinHandle;
 
-use super::{batch, postgres};
+use super::past::of;
+use super::{batch, postgres, user};
 
 const WRITERS: u64 = 4;
-const BATCHES: u64 = 60;
+const LASTS: Duration = Duration::from_secs(30);
 
-/// Appends as a committer does: one try, and then the queue.
+/// Appends as a committer does: one try, and then past what others wrote, or in the queue.
 async fn append(journal: &PostgresJournal, writer: u64, number: u64, head: Position) -> Position {
-    let events = 1 + number % 3;
-    match journal.append(head, &batch(writer, number, head, events)).await {
+    let (events, name) = (1 + number % 3, format!("user{writer}"));
+    match journal.append(head, &of(&name, writer, number, head, events)).await {
         Ok(head) => head,
+        Err(AppendError::Behind) if number.is_multiple_of(2) => {
+            let batch = of(&name, writer, number, head, events);
+            let passed = journal.append_past(head, &batch, &[user(&name)]).await.unwrap();
+            head + passed.len() as u64 + events
+        }
         Err(AppendError::Behind) => {
             let hold = journal.hold(head).await.unwrap();
             let head = hold.events().last().map_or(head, |event| event.position);
-            hold.append(&batch(writer, number, head, events)).await.unwrap()
+            hold.append(&of(&name, writer, number, head, events)).await.unwrap()
         }
         Err(other) => panic!("{other:?}"),
     }
@@ -30,27 +37,35 @@ async fn c01_c09_a_tail_beside_four_writers_has_no_gap() {
     let url = server.database().await;
     let reader = PostgresJournal::connect(&url).await.unwrap();
     reader.append(0, &batch(9, 1, 0, 1)).await.unwrap();
+    let began = Instant::now();
     let mut writers = Vec::new();
     for writer in 1..=WRITERS {
         let journal = PostgresJournal::connect(&url).await.unwrap();
         writers.push(tokio::spawn(async move {
-            let mut head = 1;
-            for number in 1..=BATCHES {
+            let (mut head, mut number) = (1, 0);
+            while began.elapsed() < LASTS {
+                number += 1;
                 head = append(&journal, writer, number, head).await;
             }
+            (1..=number).map(|number| 1 + number % 3).sum::<u64>()
         }));
     }
-    let all = 1 + WRITERS * (1..=BATCHES).map(|number| 1 + number % 3).sum::<u64>();
     let mut tail: Vec<Recorded> = Vec::new();
-    while (tail.len() as u64) < all {
+    let mut read_on = async || {
         let last = tail.last().map_or(0, |event| event.position);
         reader.changed(last).await;
         // A gap would be an error.
         tail.extend(reader.read_after(last, 7).await.unwrap());
+        tail.len() as u64
+    };
+    while !writers.iter().all(JoinHandle::is_finished) {
+        read_on().await;
     }
+    let mut all = 1;
     for writer in writers {
-        writer.await.unwrap();
+        all += writer.await.unwrap();
     }
+    while read_on().await < all {}
     assert!(tail.iter().map(|event| event.position).eq(1..=all));
     assert_eq!(reader.head().await, Ok(all));
 }

@@ -1,5 +1,7 @@
 //! Appending: one statement, one round trip.
 
+use std::borrow::Cow;
+
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -88,8 +90,8 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// With the checksums that a function makes.
-    pub(super) fn of(batch: &Batch, sum: fn(&Columns) -> i64) -> Self {
+    /// Their checksums are of the whole rows, or of all but the place where that is not known yet.
+    pub(super) fn of(batch: &Batch, place_is_known: bool) -> Self {
         let mut rows = Self {
             writer: batch.writer.cast_signed(),
             batch: batch.number.cast_signed(),
@@ -98,15 +100,15 @@ impl Rows {
         };
         for recorded in &batch.events {
             let it = Columns::of(recorded, batch);
-            rows.sum.push(sum(&it));
-            rows.at.push(it.at);
-            rows.actor.push(it.actor);
-            rows.type_name.push(it.type_name);
-            rows.aggregate.push(it.aggregate);
-            rows.id.push(it.id);
-            rows.org.push(it.org);
+            rows.sum.push(if place_is_known { it.sum() } else { it.unplaced_sum() });
+            rows.at.push(it.at.into_owned());
+            rows.actor.push(it.actor.to_owned());
+            rows.type_name.push(it.type_name.to_owned());
+            rows.aggregate.push(it.aggregate.to_owned());
+            rows.id.push(it.id.to_owned());
+            rows.org.push(it.org.map(str::to_owned));
             rows.sequence.push(it.sequence);
-            rows.payload.push(it.payload);
+            rows.payload.push(it.payload.map(Cow::into_owned));
         }
         rows
     }

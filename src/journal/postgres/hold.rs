@@ -15,7 +15,6 @@ use super::fault::{Fault, answered};
 use super::read::{AFTER, PAGE};
 use super::{Node, PostgresJournal};
 use crate::event::Recorded;
-use crate::journal::row::Columns;
 use crate::journal::{AppendError, Batch, BoxFuture, HOLD_LIMIT, Held, Position};
 
 /// What a hold has when it begins.
@@ -89,7 +88,7 @@ impl Held for HeldHead<'_> {
     where
         Self: 'a,
     {
-        let (rows, node) = (Rows::of(batch, Columns::sum), Arc::clone(&self.journal.node));
+        let (rows, node) = (Rows::of(batch, true), Arc::clone(&self.journal.node));
         let (connection, head, since) = (self.connection.take(), self.head, self.since);
         Box::pin(async move {
             let appended = self.journal.thread.run(async move {

@@ -8,15 +8,24 @@
 -- has written. The turn ends with the first commit, which does not wait for the disk and the standbys. The second
 -- does, for all that was written before it: so others need not wait for each other's. Whoever reads such events
 -- before that must wait as well, before anything comes of them.
+--
+-- Whoever commits a notice lets no other commit one before its own is on the disk, so there is none where nobody
+-- listens. Whoever listens has a lock first and then looks: if it has the lock not yet, it finds this batch.
+DROP PROCEDURE IF EXISTS portcullis.append_past(
+    text, integer, bigint, bigint, text[], bigint, bigint, text[], text[], text[], text[], text[], text[], bigint[]);
 CREATE PROCEDURE portcullis.append_past(
     instance_ text, turn integer, expected bigint, most bigint, users text[], writer_ bigint, batch_ bigint,
-    INOUT at_ text[], INOUT actor_ text[], INOUT type_ text[], INOUT id_ text[], INOUT org_ text[],
-    INOUT payload_ text[], INOUT crc_ bigint[], OUT writers bigint[], OUT batches bigint[], OUT head bigint
+    at_ text[], actor_ text[], type_ text[], id_ text[], org_ text[], payload_ text[], crc_ bigint[],
+    OUT head bigint, OUT ats text[], OUT actors text[], OUT types text[], OUT ids text[], OUT orgs text[],
+    OUT payloads text[], OUT crcs bigint[], OUT writers bigint[], OUT batches bigint[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
     it record;
+    listened boolean;
+    done boolean;  -- of no meaning: a function's value must go somewhere, and this is quicker than PERFORM
 BEGIN
-    PERFORM pg_advisory_xact_lock(1349481076, turn), set_config('synchronous_commit', 'off', true);
+    done := pg_advisory_xact_lock(1349481076, turn) IS NULL;
+    done := set_config('synchronous_commit', 'off', true) IS NULL;
     SELECT position AS head, position + cardinality(at_) AS last, pruned, passed.* INTO it
     FROM portcullis.journal, LATERAL (
         SELECT min(position) FILTER (WHERE writer = writer_ AND batch = batch_) AS place,
@@ -42,9 +51,12 @@ BEGIN
     ELSE
         RETURN;
     END IF;
+    listened := NOT pg_try_advisory_xact_lock(1349481077, 0);
     COMMIT;
-    PERFORM pg_logical_emit_message(true, 'portcullis', ''),
-            pg_notify('portcullis', head + cardinality(at_) || ' ' || instance_);
-    at_ := it.at; actor_ := it.actor; type_ := it.type; id_ := it.id; org_ := it.org; payload_ := it.payload;
-    crc_ := it.crc; writers := it.writer; batches := it.batch;
+    IF listened THEN
+        PERFORM pg_notify('portcullis', head + cardinality(at_) || ' ' || instance_);
+    END IF;
+    done := pg_logical_emit_message(true, 'portcullis', '') IS NULL;
+    ats := it.at; actors := it.actor; types := it.type; ids := it.id; orgs := it.org; payloads := it.payload;
+    crcs := it.crc; writers := it.writer; batches := it.batch;
 END $$;

@@ -1,5 +1,7 @@
 //! Reading: events, the head, and whose journal it is.
 
+use std::borrow::Cow;
+
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -9,7 +11,7 @@ use super::fault::{Fault, answered};
 use super::server::foreign;
 use crate::event::Recorded;
 use crate::id::InstanceId;
-use crate::journal::row::{Columns, Found};
+use crate::journal::row::{Columns, Reading};
 use crate::journal::{JournalError, Position};
 
 /// How many events to ask for at a time: so few that each answer comes soon.
@@ -88,14 +90,22 @@ impl Node {
         let (from, most) = (after.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
         let parameters: [&(dyn ToSql + Sync); 3] = [&instance.as_str(), &from, &most];
         let rows = answered(connection.client()?.query(&statement, &parameters)).await?;
-        let Some(found) = found(&rows, limit)? else {
+        let Some(first) = rows.first() else {
             self.saw(before, 0)?;
             return Ok(None);
         };
-        let (head, durable) = (found.head, rows.first().map(|row| row.try_get(0)));
+        let durable = first.try_get::<_, Option<bool>>(0)?.unwrap_or(false);
+        let head = first.try_get::<_, i64>(1)?.cast_unsigned();
+        let pruned = first.try_get::<_, i64>(2)?.cast_unsigned();
         self.saw(before, head)?;
-        let durable = durable.transpose()?.unwrap_or(false);
-        let events = found.events(&self.server, after).map_err(Fault::Told)?;
+        let reading = Reading::begin(&self.server, after, pruned, is_sound);
+        let mut reading = reading.map_err(Fault::Told)?;
+        for row in &rows {
+            // Where there are no events there is one row without.
+            let Some(position) = row.try_get(3)? else { continue };
+            reading.take(&columns(row, position)?, row.try_get(14)?).map_err(Fault::Told)?;
+        }
+        let events = reading.end(head, limit).map_err(Fault::Told)?;
         Ok(Some(Page { head, durable, events }))
     }
 
@@ -193,39 +203,24 @@ pub(super) async fn head(
     Ok(row.map(|row| row.try_get::<_, i64>(0)).transpose()?.map(i64::cast_unsigned))
 }
 
-/// What the rows of [`AFTER`] say.
-fn found(rows: &[Row], limit: usize) -> Result<Option<Found>, Fault> {
-    let Some(first) = rows.first() else { return Ok(None) };
-    let mut found = Found {
-        rows: Vec::with_capacity(rows.len()),
-        is_sound,
-        head: first.try_get::<_, i64>(1)?.cast_unsigned(),
-        pruned: first.try_get::<_, i64>(2)?.cast_unsigned(),
-        all: true,
-    };
-    for row in rows {
-        // Where there are no events there is one row without.
-        let Some(position) = row.try_get(3)? else { continue };
-        let columns = Columns {
-            position,
-            at: row.try_get(4)?,
-            actor: row.try_get(5)?,
-            type_name: row.try_get(6)?,
-            aggregate: row.try_get(7)?,
-            id: row.try_get(8)?,
-            org: row.try_get(9)?,
-            sequence: row.try_get(10)?,
-            payload: row.try_get(11)?,
-            writer: row.try_get(12)?,
-            batch: row.try_get(13)?,
-        };
-        found.rows.push((columns, row.try_get(14)?));
-    }
-    found.all = found.rows.len() < limit;
-    Ok(Some(found))
+/// A row of [`AFTER`] that has an event.
+fn columns(row: &Row, position: i64) -> Result<Columns<'_>, Fault> {
+    Ok(Columns {
+        position,
+        at: Cow::Borrowed(row.try_get(4)?),
+        actor: row.try_get(5)?,
+        type_name: row.try_get(6)?,
+        aggregate: row.try_get(7)?,
+        id: row.try_get(8)?,
+        org: row.try_get(9)?,
+        sequence: row.try_get(10)?,
+        payload: row.try_get::<_, Option<_>>(11)?.map(Cow::Borrowed),
+        writer: row.try_get(12)?,
+        batch: row.try_get(13)?,
+    })
 }
 
 /// The checksum is of the whole row, or it has its place laid over, which was not known yet.
-pub(super) fn is_sound(columns: &Columns, sum: i64) -> bool {
+pub(super) fn is_sound(columns: &Columns<'_>, sum: i64) -> bool {
     columns.placed_sum() == sum || columns.sum() == sum
 }

@@ -21,6 +21,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// So often to look instead of listening when there were more than so many notices in that time.
 const LOOK_OFTEN: Duration = Duration::from_millis(10);
 const MANY: u32 = 3;
+/// A lock of the database's that all who listen share: where nobody has it nobody needs to be told, see
+/// `past.sql`. Had first and given back last, so that whoever is not told finds by looking what there is.
+const LISTEN: &str = "SELECT pg_advisory_lock_shared(1349481077, 0); LISTEN portcullis";
+const UNLISTEN: &str = "UNLISTEN portcullis; SELECT pg_advisory_unlock_shared(1349481077, 0)";
 /// How long to wait before connecting anew: first, and at most.
 const AGAIN_FIRST: Duration = Duration::from_millis(20);
 const AGAIN_LONGEST: Duration = Duration::from_millis(500);
@@ -163,7 +167,7 @@ async fn listen(node: &Node, heard: &mut bool) -> Result<(), Fault> {
     check(&client, &node.server).await?;
     let statement = answered(client.prepare(HEAD)).await?;
     loop {
-        answered(client.batch_execute("LISTEN portcullis")).await?;
+        answered(client.batch_execute(LISTEN)).await?;
         loop {
             look(node, &client, &statement).await?;
             *heard = true;
@@ -171,7 +175,7 @@ async fn listen(node: &Node, heard: &mut bool) -> Result<(), Fault> {
                 break;
             }
         }
-        answered(client.batch_execute("UNLISTEN portcullis")).await?;
+        answered(client.batch_execute(UNLISTEN)).await?;
         let mut before = None;
         while before != Some(node.before()) {
             before = Some(node.before());

@@ -1,9 +1,13 @@
 //! Events as rows of the file: written and read.
 
+use std::borrow::Cow;
+use std::fmt::Display;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::journal::row::{Columns, Found, founded};
-use crate::journal::{Batch, Position};
+use crate::event::Recorded;
+use crate::journal::row::{Columns, Reading, founded};
+use crate::journal::{Batch, JournalError, Position};
 
 pub(super) fn head(connection: &Connection) -> rusqlite::Result<Position> {
     let mut statement = connection.prepare_cached("SELECT position FROM journal")?;
@@ -28,6 +32,7 @@ pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result
     let mut last = 0;
     for recorded in &batch.events {
         let it = Columns::of(recorded, batch);
+        let sum = it.sum();
         statement.execute(params![
             it.position,
             it.at,
@@ -40,7 +45,7 @@ pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result
             it.payload,
             it.writer,
             it.batch,
-            it.sum(),
+            sum,
         ])?;
         last = recorded.position;
     }
@@ -70,29 +75,33 @@ pub(super) fn find_batch(
     Ok(if same { batch.events.last().map(|event| event.position) } else { None })
 }
 
+/// The events after a position, or why the journal has none such.
 pub(super) fn read_after(
     connection: &Connection,
+    journal: &impl Display,
     after: Position,
     limit: usize,
-) -> rusqlite::Result<Found> {
+) -> rusqlite::Result<Result<Vec<Recorded>, JournalError>> {
     let (head, pruned) = connection
         .prepare_cached("SELECT position, pruned FROM journal")?
         .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let sound = |columns: &Columns<'_>, sum| columns.sum() == sum;
+    let mut reading = match Reading::begin(journal, after, pruned.cast_unsigned(), sound) {
+        Ok(reading) => reading,
+        Err(pruned) => return Ok(Err(pruned)),
+    };
     let mut statement = connection.prepare_cached(
         "SELECT position, at, actor, type, aggregate, id, org, sequence, payload, writer, batch, crc
          FROM event WHERE position > ?1 ORDER BY position LIMIT ?2",
     )?;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map([after.cast_signed(), most], from_row)?;
-    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let all = rows.len() < limit;
-    Ok(Found {
-        rows,
-        is_sound: |columns, sum| columns.sum() == sum,
-        head: head.cast_unsigned(),
-        pruned: pruned.cast_unsigned(),
-        all,
-    })
+    let mut rows = statement.query([after.cast_signed(), most])?;
+    while let Some(row) = rows.next()? {
+        if let Err(corrupt) = reading.take(&columns(row)?, row.get(11)?) {
+            return Ok(Err(corrupt));
+        }
+    }
+    Ok(reading.end(head.cast_unsigned(), limit))
 }
 
 /// The next event after a position and up to another that is no check, and up to which position events
@@ -115,19 +124,20 @@ pub(super) fn next_change(
         })
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<(Columns, i64)> {
-    let columns = Columns {
+fn columns<'r>(row: &'r Row<'_>) -> rusqlite::Result<Columns<'r>> {
+    let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
+    let text_or_none = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
+    Ok(Columns {
         position: row.get(0)?,
-        at: row.get(1)?,
-        actor: row.get(2)?,
-        type_name: row.get(3)?,
-        aggregate: row.get(4)?,
-        id: row.get(5)?,
-        org: row.get(6)?,
+        at: Cow::Borrowed(text(1)?),
+        actor: text(2)?,
+        type_name: text(3)?,
+        aggregate: text(4)?,
+        id: text(5)?,
+        org: text_or_none(6)?,
         sequence: row.get(7)?,
-        payload: row.get(8)?,
+        payload: text_or_none(8)?.map(Cow::Borrowed),
         writer: row.get(9)?,
         batch: row.get(10)?,
-    };
-    Ok((columns, row.get(11)?))
+    })
 }
