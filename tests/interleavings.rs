@@ -1,7 +1,7 @@
 //! Every interleaving of a few calls, explored by loom on the engine's own code: only the shared
 //! structures beneath it are twins (src/sync/model.rs). A storm may miss a narrow window, these
 //! models cannot; they are small instead.
-//! `RUSTFLAGS="--cfg portcullis_loom" cargo test --release --test interleavings --target-dir target/loom`
+//! `RUSTFLAGS="--cfg portcullis_loom" cargo test -p portcullis-interleavings --profile loom --target-dir target/loom`
 #![cfg(portcullis_loom)]
 #![allow(
     missing_docs,
