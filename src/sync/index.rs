@@ -6,17 +6,15 @@
 //! INVARIANT: one writer at a time. A present key's word is changed in place: there is no moment
 //! without it.
 
-use std::array;
 use std::borrow::Borrow;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use compact_str::ToCompactString;
 
 use super::presence::Presence;
 use super::table::{ABSENT, Table};
-use super::tables::{TABLES, Tables, which};
-use super::{AtomicU64, Hold, Ordering, ReadMap, Snapshot};
+use super::tables::{Holds, Tables};
+use super::{AtomicU64, Ordering, ReadMap};
 use crate::id::{Keyed, number_of};
 
 /// Cells that tell in advance what the index does not hold, for some hundred thousand keys.
@@ -49,7 +47,7 @@ impl<K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static> ReadIndex
     #[inline]
     pub(crate) fn get(&self, text: &str, digest: u64) -> Option<u64> {
         self.get_by(text, digest, || {
-            self.numbers.of(digest).read(|table| get_number(table?, text, digest))
+            self.numbers.read(digest, |table| get_number(table, text, digest))?
         })
     }
 
@@ -81,14 +79,16 @@ impl<K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static> ReadIndex
     }
 
     fn set_number(&self, digest: u64, number: u64, word: u64) {
-        let has_slot = self.numbers.of(digest).read(|table| {
-            let present = table.and_then(|table| find_number(table, digest, || Some(number)));
-            if present.is_none_or(|word| word.load(Ordering::Relaxed) == ABSENT) {
+        let has_slot = self.numbers.read(digest, |table| {
+            let Some(present) = find_number(table, digest, || Some(number)) else { return false };
+            if present.load(Ordering::Relaxed) == ABSENT {
                 self.presence.add(digest, false);
             }
-            present.map(|present| present.store(word, Ordering::Release)).is_some()
+            present.store(word, Ordering::Release);
+            true
         });
-        if !has_slot {
+        if has_slot != Some(true) {
+            self.presence.add(digest, false);
             let digest_of = |number: &u64| (self.digest_of)(&number.to_compact_string());
             self.numbers.insert(digest, number, word, digest_of);
         }
@@ -106,14 +106,15 @@ impl<K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static> ReadIndex
         let digest = key.digest();
         let was_present = match number_of(key.as_ref()) {
             None => self.texts.replace(key, |(), _| ABSENT),
-            Some(number) => self.numbers.of(digest).read(|table| {
-                let word = table.and_then(|table| find_number(table, digest, || Some(number)));
-                word.is_some_and(|word| {
+            Some(number) => {
+                let before = self.numbers.read(digest, |table| {
+                    let word = find_number(table, digest, || Some(number))?;
                     let before = word.load(Ordering::Relaxed);
                     word.store(ABSENT, Ordering::Release);
-                    before != ABSENT
-                })
-            }),
+                    Some(before)
+                });
+                before.flatten().is_some_and(|before| before != ABSENT)
+            }
         };
         if was_present {
             self.presence.remove(digest);
@@ -122,8 +123,7 @@ impl<K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static> ReadIndex
 
     /// A reader of its own for a thread.
     pub(crate) fn reader(&self) -> IndexReader {
-        let hold = |which| Hold::new(NthTable { tables: Arc::clone(&self.numbers), which });
-        IndexReader(Box::new(array::from_fn(hold)))
+        IndexReader(Holds::on(&self.numbers))
     }
 }
 
@@ -148,31 +148,18 @@ fn get_number(table: &Table<AtomicU64>, text: &str, digest: u64) -> Option<u64> 
 
 /// One reader's hold on the tables of an index: while none is replaced, a look-up of a number writes
 /// nothing at all.
-pub(crate) struct IndexReader(Box<[Hold<NthTable, Table<AtomicU64>>; TABLES]>);
-
-struct NthTable {
-    tables: Arc<Tables<AtomicU64>>,
-    which: usize,
-}
-
-impl Deref for NthTable {
-    type Target = Snapshot<Table<AtomicU64>>;
-
-    #[inline]
-    fn deref(&self) -> &Snapshot<Table<AtomicU64>> {
-        self.tables.nth(self.which)
-    }
-}
+pub(crate) struct IndexReader(Holds<AtomicU64>);
 
 impl IndexReader {
     /// As [`ReadIndex::get`] of the index that the reader is of.
     #[inline]
-    #[expect(clippy::indexing_slicing, reason = "the remainder is an index")]
     pub(crate) fn get<K>(&mut self, index: &ReadIndex<K>, text: &str, digest: u64) -> Option<u64>
     where
         K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static,
     {
-        index.get_by(text, digest, || get_number(self.0[which(digest)].get()?, text, digest))
+        index.get_by(text, digest, || {
+            self.0.read(digest, |table| get_number(table, text, digest)).flatten()
+        })
     }
 }
 

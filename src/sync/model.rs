@@ -138,11 +138,23 @@ impl<T> Swap<T> {
         read(self.share().as_deref())
     }
 
+    pub(crate) fn read_or<'s, R>(
+        first: Option<&'s Self>,
+        other: impl FnOnce() -> Option<&'s Self>,
+        read: impl FnOnce(Option<&T>) -> R,
+    ) -> R {
+        read(first.and_then(Self::share).or_else(|| other()?.share()).as_deref())
+    }
+
     pub(crate) fn share(&self) -> Option<Arc<T>> {
         lock(&self.0).clone()
     }
 
     pub(crate) fn replace(&self, value: T) {
         *lock(&self.0) = Some(Arc::new(value));
+    }
+
+    pub(crate) fn clear(&self) {
+        *lock(&self.0) = None;
     }
 }

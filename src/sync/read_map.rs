@@ -32,10 +32,10 @@ impl<K: Clone + Keyed + AsRef<str> + 'static, V: Clone + 'static> ReadMap<K, V> 
         digest: u64,
         read: impl FnOnce(&V, u64) -> R,
     ) -> Option<R> {
-        self.tables.of(digest).read(|table| {
-            let found = table?.find(digest, |slot| look(slot, text));
+        self.tables.read(digest, |table| {
+            let found = table.find(digest, |slot| look(slot, text));
             found.map(|(value, word)| read(value, word))
-        })
+        })?
     }
 
     /// Has the word of a present key replaced where it is, given its value, and tells whether there is
@@ -43,14 +43,14 @@ impl<K: Clone + Keyed + AsRef<str> + 'static, V: Clone + 'static> ReadMap<K, V> 
     pub(crate) fn replace(&self, key: &K, mut replace: impl FnMut(&V, u64) -> u64) -> bool {
         let digest = key.digest();
         let _alone = self.hold(digest);
-        let replaced = self.tables.of(digest).read(|table| {
-            table?.find(digest, |slot| {
+        let replaced = self.tables.read(digest, |table| {
+            table.find(digest, |slot| {
                 let (value, word) = look(slot, key.as_ref())?;
                 slot.word.store(replace(value, word), Ordering::Release);
                 Some(())
             })
         });
-        replaced.is_some()
+        replaced.flatten().is_some()
     }
 
     /// Gives an absent key a value, and a word other than [`ABSENT`].
@@ -60,9 +60,18 @@ impl<K: Clone + Keyed + AsRef<str> + 'static, V: Clone + 'static> ReadMap<K, V> 
         self.tables.insert(digest, (key.clone(), value), word, |(key, _)| key.digest());
     }
 
+    /// Holds off all other writers of the table of a digest.
     fn hold(&self, digest: u64) -> MutexGuard<'_, ()> {
-        #[expect(clippy::indexing_slicing, reason = "the remainder is an index")]
-        lock(&self.writers[which(digest)])
+        loop {
+            let are_many = self.tables.are_many();
+            let which = if are_many { which(digest) } else { 0 };
+            #[expect(clippy::indexing_slicing, reason = "the remainder is an index")]
+            let held = lock(&self.writers[which]);
+            // Whoever was held off while they became many may have the wrong one.
+            if self.tables.are_many() == are_many {
+                return held;
+            }
+        }
     }
 }
 
@@ -77,8 +86,10 @@ fn look<'s, K: AsRef<str>, V>(slot: &'s Slot<Entry<K, V>>, text: &str) -> Option
 #[cfg(all(test, not(portcullis_loom)))]
 mod tests {
     use std::thread;
+    use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::id::UserId;
 
     /// All lie in one group of one table.
     #[derive(Clone)]
@@ -124,5 +135,34 @@ mod tests {
             map.tables.bytes() < 64 * size_of::<Slot<Entry<Key, u64>>>(),
             "what is gone is kept"
         );
+    }
+
+    /// Lets others go on for a while.
+    fn a_while(mut meanwhile: impl FnMut()) {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(100) {
+            meanwhile();
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn who_waited_to_write_while_one_table_became_several_waits_for_the_others_of_the_new_one() {
+        let map: ReadMap<UserId, ()> = ReadMap::new();
+        let id = |n: u32| UserId::try_from(format!("user{n}")).unwrap();
+        let late = (0..).map(id).find(|id| which(id.digest()) == 1).unwrap();
+        thread::scope(|scope| {
+            let one = map.hold(0);
+            let waiting = scope.spawn(|| map.insert(&late, (), 7));
+            a_while(|| assert!(!waiting.is_finished()));
+            for id in (1_000..).map(id).take_while(|_| !map.tables.are_many()) {
+                map.tables.insert(id.digest(), (id, ()), 1, |(id, ())| id.digest());
+            }
+            let of_the_new_one = map.hold(late.digest());
+            drop(one);
+            a_while(|| assert!(!waiting.is_finished(), "two writers of one table"));
+            drop(of_the_new_one);
+        });
+        assert_eq!(map.read(&late, late.digest(), |(), word| word), Some(7));
     }
 }

@@ -1,7 +1,5 @@
 //! One value or none, replaced whole, of which readers may keep hold.
 
-use std::ops::Deref;
-
 use super::{AtomicU64, Ordering, Shared, Swap};
 
 pub(crate) struct Snapshot<T> {
@@ -15,9 +13,14 @@ impl<T: 'static> Snapshot<T> {
         Self { value: Swap::empty(), version: AtomicU64::new(0) }
     }
 
+    /// Reads the first one that has a value, of two; the second is not asked for if the first has one.
     #[inline]
-    pub(crate) fn read<R>(&self, read: impl FnOnce(Option<&T>) -> R) -> R {
-        self.value.read(read)
+    pub(crate) fn read_or<'s, R>(
+        first: Option<&'s Self>,
+        other: impl FnOnce() -> Option<&'s Self>,
+        read: impl FnOnce(Option<&T>) -> R,
+    ) -> R {
+        Swap::read_or(first.map(|first| &first.value), || Some(&other()?.value), read)
     }
 
     /// Puts another value in its place. Until this returns, who reads may find either, and who has
@@ -26,29 +29,40 @@ impl<T: 'static> Snapshot<T> {
         self.value.replace(value);
         self.version.fetch_add(1, Ordering::Release);
     }
+
+    /// Leaves none in its place, likewise.
+    pub(crate) fn clear(&self) {
+        self.value.clear();
+        self.version.fetch_add(1, Ordering::Release);
+    }
 }
 
-/// One reader's hold on the value of a snapshot: as long as it is not replaced, a read writes
-/// nothing at all. What was replaced is kept until the next read.
-pub(crate) struct Hold<A, T> {
-    snapshot: A,
+/// One reader's hold on the value of a snapshot, always the same one: as long as it is not replaced, a
+/// read writes nothing at all. What was replaced is kept until the next read.
+pub(crate) struct Hold<T> {
     version: u64,
     held: Option<Shared<T>>,
 }
 
-impl<A: Deref<Target = Snapshot<T>>, T: 'static> Hold<A, T> {
-    pub(crate) fn new(snapshot: A) -> Self {
-        Self { snapshot, version: 0, held: None }
+impl<T: 'static> Hold<T> {
+    pub(crate) fn new() -> Self {
+        Self { version: 0, held: None }
     }
 
     /// The value of now.
     #[inline]
-    pub(crate) fn get(&mut self) -> Option<&T> {
+    pub(crate) fn get(&mut self, snapshot: &Snapshot<T>) -> Option<&T> {
         // The version first: the value is that one's, or a newer one.
-        let version = self.snapshot.version.load(Ordering::Acquire);
+        let version = snapshot.version.load(Ordering::Acquire);
         if version != self.version {
-            (self.version, self.held) = (version, self.snapshot.value.share());
+            (self.version, self.held) = (version, snapshot.value.share());
         }
         self.held.as_deref()
+    }
+
+    /// Keeps nothing any more.
+    #[inline]
+    pub(crate) fn release(&mut self) {
+        self.held = None;
     }
 }

@@ -25,11 +25,27 @@ impl<T: 'static> Swap<T> {
         read(self.0.load(Ordering::Acquire, &guard).as_ref())
     }
 
+    /// Reads the first one that has a value, of this one and another.
+    #[inline]
+    pub(crate) fn read_or<'s, R>(
+        first: Option<&'s Self>,
+        other: impl FnOnce() -> Option<&'s Self>,
+        read: impl FnOnce(Option<&T>) -> R,
+    ) -> R {
+        let guard = Guard::new();
+        let found = first.and_then(|first| first.0.load(Ordering::Acquire, &guard).as_ref());
+        read(found.or_else(|| other()?.0.load(Ordering::Acquire, &guard).as_ref()))
+    }
+
     pub(crate) fn share(&self) -> Option<Shared<T>> {
         self.0.get_shared(Ordering::Acquire, &Guard::new())
     }
 
     pub(crate) fn replace(&self, value: T) {
         let _ = self.0.swap((Some(Shared::new(value)), Tag::None), Ordering::AcqRel);
+    }
+
+    pub(crate) fn clear(&self) {
+        let _ = self.0.swap((None, Tag::None), Ordering::AcqRel);
     }
 }

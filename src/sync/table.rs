@@ -80,15 +80,20 @@ impl<T: Clone> Cell for OnceLock<T> {
 }
 
 impl<C: Cell> Table<C> {
-    /// An empty table, of a size that suits so many keys and a third as many more.
-    pub(crate) fn for_keys(keys: usize) -> Self {
-        let groups = keys.div_ceil(USED_AT_FIRST).max(1);
+    /// A table of keys with their digests and words, with room for a third as many more.
+    pub(crate) fn of(entries: Vec<(u64, C::Key, u64)>) -> Self {
+        // Also for the key that it is made for.
+        let groups = entries.len().saturating_add(1).div_ceil(USED_AT_FIRST);
         let word = || AtomicU64::new(0);
-        Self {
+        let table = Self {
             tags: (0..groups).map(|_| [word(), word()]).collect(),
             slots: (0..groups).map(|_| std::array::from_fn(|_| Slot::default())).collect(),
             used: AtomicUsize::new(0),
+        };
+        for (digest, key, word) in entries {
+            table.insert(digest, key, word);
         }
+        table
     }
 
     /// What `look` first tells of a slot whose key may have that digest: mostly it is asked once, of a

@@ -1,41 +1,63 @@
-//! Several tables, by digest: with several none is so large that its writer is held up for long.
+//! The tables of a map: one for few keys; for many several, by digest, so that none is so large that its
+//! writer is held up for long. (Where there is one, a look-up need not wait for the digest to know it: with a
+//! thousand keys it takes a sixth less.)
 //!
 //! A table that is full gives way to a larger one, or to one as large without the keys that were
-//! removed.
+//! removed. The one for few gives way to several when it is full with too many, once and for all.
 //!
 //! INVARIANT: one writer of a table at a time, and no table changes any more once another has taken
 //! over. A reader who still looks at the old one began before that, and finds what was there at that
 //! moment; whoever begins after a change has returned looks at the table that has it (rule P4).
 
 use std::array;
+use std::sync::Arc;
 
-use super::Snapshot;
 use super::table::{Cell, Table};
+use super::{AtomicUsize, Hold, Ordering, Snapshot};
 
-/// How many tables there are, a power of two.
+/// How many tables there are for many keys, a power of two.
 pub(crate) const TABLES: usize = if cfg!(portcullis_loom) { 1 } else { 64 };
 
-pub(crate) struct Tables<C>([Snapshot<Table<C>>; TABLES]);
+/// How many keys are too many for one table when it is full.
+const MANY: usize = if cfg!(portcullis_loom) { 3 } else { 4096 };
+
+pub(crate) struct Tables<C> {
+    few: Snapshot<Table<C>>,
+    /// Not 0 once there are several tables, each with what it is to hold.
+    are_many: AtomicUsize,
+    many: [Snapshot<Table<C>>; TABLES],
+}
 
 impl<C: Cell + 'static> Tables<C> {
     pub(crate) fn new() -> Self {
-        Self(array::from_fn(|_| Snapshot::empty()))
+        Self {
+            few: Snapshot::empty(),
+            are_many: AtomicUsize::new(0),
+            many: array::from_fn(|_| Snapshot::empty()),
+        }
     }
 
-    /// The table of a digest.
     #[inline]
-    pub(crate) fn of(&self, digest: u64) -> &Snapshot<Table<C>> {
-        self.nth(which(digest))
+    pub(crate) fn are_many(&self) -> bool {
+        self.are_many.load(Ordering::Acquire) != 0
+    }
+
+    /// Looks at the table of a digest, if there is one.
+    #[inline]
+    pub(crate) fn read<R>(&self, digest: u64, read: impl FnOnce(&Table<C>) -> R) -> Option<R> {
+        let few = if self.are_many() { None } else { Some(&self.few) };
+        // The table for few may be gone since. What the others hold shows only once they are many.
+        let other = || self.are_many().then(|| self.nth(which(digest)));
+        Snapshot::read_or(few, other, |table| table.map(read))
     }
 
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "the remainder is an index")]
-    pub(crate) fn nth(&self, which: usize) -> &Snapshot<Table<C>> {
-        &self.0[which & (TABLES - 1)]
+    fn nth(&self, which: usize) -> &Snapshot<Table<C>> {
+        &self.many[which & (TABLES - 1)]
     }
 
-    /// Gives a slot to a key that has none, in a new table if the old one is full. The new one takes
-    /// over before it has the key: while readers find either, both hold the same.
+    /// Gives a slot to a key that has none, in a new table if the old one is full.
     pub(crate) fn insert(
         &self,
         digest: u64,
@@ -43,43 +65,93 @@ impl<C: Cell + 'static> Tables<C> {
         word: u64,
         digest_of: impl Fn(&C::Key) -> u64,
     ) {
-        let table = self.of(digest);
-        let successor = table.read(|table| match table {
-            Some(table) if table.has_room() => None,
-            full => Some(successor(full, digest_of)),
-        });
-        if let Some(successor) = successor {
-            table.replace(successor);
+        if !self.read(digest, Table::has_room).unwrap_or(false) {
+            let held = self.read(digest, |full| entries(full, digest_of)).unwrap_or_default();
+            let table = if self.are_many() {
+                self.nth(which(digest))
+            } else if held.len() >= MANY {
+                return self.become_many(held, (digest, key, word));
+            } else {
+                &self.few
+            };
+            // It takes over before it has the key: while readers find either, both hold the same.
+            table.replace(Table::of(held));
         }
-        table.read(|table| {
-            if let Some(table) = table {
-                table.insert(digest, key, word);
+        self.read(digest, |table| table.insert(digest, key, word));
+    }
+
+    /// Has several tables take over from one, with one more key: all of it shows at one moment.
+    fn become_many(&self, held: Vec<Entry<C::Key>>, new: Entry<C::Key>) {
+        let mut parts: [Vec<_>; TABLES] = array::from_fn(|_| Vec::new());
+        for entry in held.into_iter().chain([new]) {
+            if let Some(part) = parts.get_mut(which(entry.0)) {
+                part.push(entry);
             }
-        });
+        }
+        for (table, part) in self.many.iter().zip(parts) {
+            table.replace(Table::of(part));
+        }
+        self.are_many.store(1, Ordering::Release);
+        self.few.clear();
     }
 }
 
-/// A table of what a full one holds, if there is one, with room for more.
-fn successor<C: Cell>(full: Option<&Table<C>>, digest_of: impl Fn(&C::Key) -> u64) -> Table<C> {
-    let entries = || full.into_iter().flat_map(Table::entries);
-    let table = Table::for_keys(entries().count().saturating_add(1));
-    for (key, word) in entries() {
-        table.insert(digest_of(&key), key, word);
-    }
-    table
+/// A key with its digest and its word.
+type Entry<K> = (u64, K, u64);
+
+fn entries<C: Cell>(table: &Table<C>, digest_of: impl Fn(&C::Key) -> u64) -> Vec<Entry<C::Key>> {
+    table.entries().map(|(key, word)| (digest_of(&key), key, word)).collect()
 }
 
-/// Which of the tables: by bits that neither pick a group nor are the tag.
+/// Which of several tables: by bits that neither pick a group nor are the tag.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are wanted")]
 pub(crate) fn which(digest: u64) -> usize {
     digest as usize & (TABLES - 1)
 }
 
+/// One reader's holds on the tables: while none is replaced, a look-up writes nothing that others use.
+pub(crate) struct Holds<C> {
+    tables: Arc<Tables<C>>,
+    few: Hold<Table<C>>,
+    many: Box<[Hold<Table<C>>; TABLES]>,
+}
+
+impl<C: Cell + 'static> Holds<C> {
+    pub(crate) fn on(tables: &Arc<Tables<C>>) -> Self {
+        let many = Box::new(array::from_fn(|_| Hold::new()));
+        Self { tables: Arc::clone(tables), few: Hold::new(), many }
+    }
+
+    /// As [`Tables::read`].
+    #[inline]
+    pub(crate) fn read<R>(&mut self, digest: u64, read: impl FnOnce(&Table<C>) -> R) -> Option<R> {
+        let Self { tables, few, many } = self;
+        let few = if tables.are_many() {
+            few.release();
+            None
+        } else {
+            few.get(&tables.few)
+        };
+        let table = match few {
+            Some(table) => table,
+            None if tables.are_many() => {
+                let which = which(digest);
+                many.get_mut(which)?.get(tables.nth(which))?
+            }
+            None => return None,
+        };
+        Some(read(table))
+    }
+}
+
 #[cfg(all(test, not(portcullis_loom)))]
 impl<C: 'static> Tables<C> {
     /// What the tables take up, but for a few words.
     pub(crate) fn bytes(&self) -> usize {
-        self.0.iter().map(|table| table.read(|table| table.map_or(0, Table::bytes))).sum()
+        let tables = self.many.iter().chain([&self.few]);
+        let bytes =
+            |table| Snapshot::read_or(None, || Some(table), |table| table.map_or(0, Table::bytes));
+        tables.map(bytes).sum()
     }
 }

@@ -206,6 +206,42 @@ fn p2_p4_a_number_changes_while_its_table_is_replaced() {
     }
 }
 
+/// With six numbers a table is full and they are too many for one: the seventh has several take over.
+#[test]
+fn p2_p4_a_number_comes_and_changes_while_one_table_becomes_several() {
+    const FILL: &[fn(&Engine)] =
+        &[put::<1, 5>, put::<2, 5>, put::<3, 5>, put::<4, 5>, put::<5, 5>, put::<7, 3>];
+    const ANSWERS: &[(Origin, u32)] = &[(Default, 2), (Override, 3), (Override, 4)];
+    let full = |engine: &Engine| FILL.iter().for_each(|put| put(engine));
+    let full_without = |engine: &Engine| {
+        FILL[..5].iter().for_each(|put| put(engine));
+        put::<6, 5>(engine);
+    };
+    for looks in [[0, 0], [1, 1], [0, 1], [2, 0]] {
+        seen_in_order(looks, full, &[put::<8, 5>, put::<7, 4>], &ANSWERS[1..]);
+        seen_in_order(looks, full_without, &[put::<7, 3>, put::<7, 4>], ANSWERS);
+    }
+}
+
+/// Who has begun when there was no table may look at the several ones before all others may.
+#[test]
+fn p2_p4_a_number_comes_while_there_come_to_be_several_tables_where_there_was_none() {
+    // It has been there already, so it is not known in advance that it is not.
+    const CHANGES: &[fn(&Engine)] = &[
+        put::<7, 5>,
+        drop_of::<7>,
+        put::<1, 5>,
+        put::<2, 5>,
+        put::<3, 5>,
+        put::<4, 5>,
+        put::<7, 3>,
+    ];
+    const ANSWERS: &[(Origin, u32)] = &[(Default, 2), (Override, 5), (Default, 2), (Override, 3)];
+    for looks in [[0, 0], [1, 1]] {
+        seen_in_order(looks, |_| {}, CHANGES, ANSWERS);
+    }
+}
+
 #[test]
 fn p2_a_number_and_the_default_change_and_the_default_was_never_in_force() {
     const CHANGES: &[fn(&Engine)] = &[put::<7, 3>, set_default::<4>];
