@@ -279,7 +279,7 @@ pub(crate) fn scaling(subject: &Subject<'_>) -> f64 {
         let one = time(subject, 1, calls);
         2.0 * one.as_secs_f64() / time(subject, 2, calls).as_secs_f64()
     };
-    (0..ROUNDS_OF_TWO).map(one_round).fold(0.0, f64::max)
+    (0..2 * ROUNDS).map(one_round).fold(0.0, f64::max)
 }
 
 pub(crate) fn median(mut of: Vec<f64>) -> f64 {
