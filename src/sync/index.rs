@@ -147,7 +147,7 @@ fn get_number(table: &Table<AtomicU64>, text: &str, digest: u64) -> Option<u64> 
 }
 
 /// One reader's hold on the tables of an index: while none is replaced, a look-up of a number writes
-/// nothing at all.
+/// nothing that others use.
 pub(crate) struct IndexReader(Holds<AtomicU64>);
 
 impl IndexReader {
