@@ -209,7 +209,7 @@ impl Journal for PostgresJournal {
         expected: Position,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Position, AppendError>> {
-        let batch = append::Rows::of(batch, true);
+        let batch = append::Rows::of(batch, append::Place::Known);
         let node = Arc::clone(&self.node);
         Box::pin(async move {
             let appended = self.thread.run(async move { node.append(expected, &batch).await });
@@ -223,7 +223,7 @@ impl Journal for PostgresJournal {
         batch: &'a Batch,
         users: &'a [UserId],
     ) -> BoxFuture<'a, Result<Vec<Recorded>, AppendError>> {
-        let (batch, users) = (append::Rows::of(batch, false), users.to_vec());
+        let (batch, users) = (append::Rows::of(batch, append::Place::Open), users.to_vec());
         let node = Arc::clone(&self.node);
         Box::pin(async move {
             let appended =

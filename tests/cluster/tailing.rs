@@ -1,10 +1,11 @@
 //! Reading on while others write: no gap, no event too early, and news that come by themselves.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use portcullis::Recorded;
 use portcullis::journal::{AppendError, Journal, Position, PostgresJournal};
-use tokio::task::JoinHandle;
 
 use super::past::of;
 use super::{batch, postgres, user};
@@ -51,21 +52,22 @@ async fn c01_c09_a_tail_beside_four_writers_has_no_gap() {
         }));
     }
     let mut tail: Vec<Recorded> = Vec::new();
-    let mut read_on = async || {
-        let last = tail.last().map_or(0, |event| event.position);
-        reader.changed(last).await;
-        // A gap would be an error.
-        tail.extend(reader.read_after(last, 7).await.unwrap());
-        tail.len() as u64
+    let last = |tail: &[Recorded]| tail.last().map_or(0, |event| event.position);
+    let mut written = pin!(join_all(writers));
+    let all = loop {
+        tokio::select! {
+            written = &mut written => break 1 + written.into_iter().map(Result::unwrap).sum::<u64>(),
+            () = reader.changed(last(&tail)) => {
+                // A gap would be an error.
+                tail.extend(reader.read_after(last(&tail), 7).await.unwrap());
+            }
+        }
     };
-    while !writers.iter().all(JoinHandle::is_finished) {
-        read_on().await;
+    while last(&tail) < all {
+        let read = reader.read_after(last(&tail), 7).await.unwrap();
+        assert!(!read.is_empty(), "there is no more after {}, of {all}", last(&tail));
+        tail.extend(read);
     }
-    let mut all = 1;
-    for writer in writers {
-        all += writer.await.unwrap();
-    }
-    while read_on().await < all {}
     assert!(tail.iter().map(|event| event.position).eq(1..=all));
     assert_eq!(reader.head().await, Ok(all));
 }

@@ -72,6 +72,13 @@ const ROOM: &str = "
     FROM generate_series(1, 32) AS number;
     ROLLBACK";
 
+/// Whether it is known where a batch will stand. If not, the checksums are of all but the place.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    Known,
+    Open,
+}
+
 /// A batch as the statement takes it, a list a column.
 #[derive(Default)]
 pub(super) struct Rows {
@@ -90,8 +97,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Their checksums are of the whole rows, or of all but the place where that is not known yet.
-    pub(super) fn of(batch: &Batch, place_is_known: bool) -> Self {
+    pub(super) fn of(batch: &Batch, place: Place) -> Self {
         let mut rows = Self {
             writer: batch.writer.cast_signed(),
             batch: batch.number.cast_signed(),
@@ -100,7 +106,10 @@ impl Rows {
         };
         for recorded in &batch.events {
             let it = Columns::of(recorded, batch);
-            rows.sum.push(if place_is_known { it.sum() } else { it.unplaced_sum() });
+            rows.sum.push(match place {
+                Place::Known => it.sum(),
+                Place::Open => it.unplaced_sum(),
+            });
             rows.at.push(it.at.into_owned());
             rows.actor.push(it.actor.to_owned());
             rows.type_name.push(it.type_name.to_owned());

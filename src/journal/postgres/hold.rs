@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use futures_util::future::join;
 
-use super::append::{self, APPEND, Appended, Rows};
+use super::append::{self, APPEND, Appended, Place, Rows};
 use super::connection::Leased;
 use super::fault::{Fault, answered};
 use super::read::{AFTER, PAGE};
@@ -88,7 +88,7 @@ impl Held for HeldHead<'_> {
     where
         Self: 'a,
     {
-        let (rows, node) = (Rows::of(batch, true), Arc::clone(&self.journal.node));
+        let (rows, node) = (Rows::of(batch, Place::Known), Arc::clone(&self.journal.node));
         let (connection, head, since) = (self.connection.take(), self.head, self.since);
         Box::pin(async move {
             let appended = self.journal.thread.run(async move {
