@@ -21,8 +21,7 @@ impl<T: 'static> Swap<T> {
 
     #[inline]
     pub(crate) fn read<R>(&self, read: impl FnOnce(Option<&T>) -> R) -> R {
-        let guard = Guard::new();
-        read(self.0.load(Ordering::Acquire, &guard).as_ref())
+        Self::read_or(Some(self), || None, read)
     }
 
     /// Reads the first one that has a value, of this one and another.

@@ -9,7 +9,7 @@ use super::fault::{Fault, answered};
 use super::server::{Server, foreign};
 use crate::journal::JournalError;
 
-/// Each version's step from the one before. Never changed, only added to.
+/// Each version's step from the one before. What a step has made is never changed by changing the step.
 const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE portcullis.journal (
@@ -56,7 +56,7 @@ const MIGRATIONS: [&str; 4] = [
     CREATE INDEX event_but_checks ON portcullis.event (instance, position)
         WHERE strpos(type, '.check.') = 0;
 ",
-    // It made the procedure that the next one replaces.
+    // Emptied: it made nothing but the procedure that the next one makes anew.
     "",
     include_str!("past.sql"),
 ];
