@@ -14,6 +14,7 @@
 //! when it asked, as the histories that are told by the clock need.
 
 mod index;
+mod lanes;
 #[cfg(not(portcullis_loom))]
 mod map;
 #[cfg(portcullis_loom)]

@@ -174,7 +174,10 @@ pub(crate) fn ratios(server: &Cluster) {
         let least: Vec<_> = (0..rounds).map(least).collect();
         let of = |value: &dyn Fn(&[f64; 2]) -> f64| median(least.iter().map(value).collect());
         let (select, success) = (of(&|it| it[0]), of(&|it| it[1]));
-        println!("the best of {runs} short runs: {} {select:.0}, {} {success:.0}", NAMES[2], NAMES[3]);
+        println!(
+            "the best of {runs} short runs: {} {select:.0}, {} {success:.0}",
+            NAMES[2], NAMES[3]
+        );
         let label = format!("time of a clean success / one SELECT, {nodes}");
         claim(&label, of(&|it| it[1] / it[0]), &Bound::AtMost(1.5));
     }

@@ -80,7 +80,7 @@ impl<K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static> ReadIndex
 
     fn set_number(&self, digest: u64, number: u64, word: u64) {
         let has_slot = self.numbers.read(digest, |table| {
-            let Some(present) = find_number(table, digest, || Some(number)) else { return false };
+            let Some(present) = table.find_number(digest, || Some(number)) else { return false };
             if present.load(Ordering::Relaxed) == ABSENT {
                 self.presence.add(digest, false);
             }
@@ -108,7 +108,7 @@ impl<K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static> ReadIndex
             None => self.texts.replace(key, |(), _| ABSENT),
             Some(number) => {
                 let before = self.numbers.read(digest, |table| {
-                    let word = find_number(table, digest, || Some(number))?;
+                    let word = table.find_number(digest, || Some(number))?;
                     let before = word.load(Ordering::Relaxed);
                     word.store(ABSENT, Ordering::Release);
                     Some(before)
@@ -127,22 +127,10 @@ impl<K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static> ReadIndex
     }
 }
 
-/// The place of a number's word, if the number has a slot. It is asked for only if its tag is there.
-#[inline]
-fn find_number(
-    table: &Table<AtomicU64>,
-    digest: u64,
-    number: impl Fn() -> Option<u64>,
-) -> Option<&AtomicU64> {
-    table.find(digest, |slot| {
-        (Some(slot.key.load(Ordering::Relaxed)) == number()).then_some(&slot.word)
-    })
-}
-
 /// The word of a text that is a number, if it has one.
 #[inline]
 fn get_number(table: &Table<AtomicU64>, text: &str, digest: u64) -> Option<u64> {
-    let word = find_number(table, digest, || number_of(text))?.load(Ordering::Acquire);
+    let word = table.find_number(digest, || number_of(text))?.load(Ordering::Acquire);
     (word != ABSENT).then_some(word)
 }
 

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!   tags   │ t t t t t · · · · · · · · · · · │ t t t …     a byte a slot, 16 slots a group
-//!   slots  │ key+word, key+word, …           │ …           16 bytes a slot if the key is a number
+//!   slots  │ key+word, key+word, … │ │ │     │ …           16 bytes a slot if the key is a number: 4 a line
 //! ```
 //!
-//! A digest picks the group where a look-up begins and the tag that it looks for; a group with a
-//! free slot ends it. Sixteen tags are compared in a few steps on two words.
+//! A digest picks the group where a look-up begins and the tag that it looks for (`lanes.rs`); a group with a
+//! free slot ends it. It also picks the line of the group that is filled first with such keys.
 //!
 //! INVARIANT: a slot is given to one key and never to another. Its key and first word are written
 //! before its tag, and the tag is released after them: who has acquired a tag sees both. A key that
@@ -15,13 +15,11 @@
 
 use std::sync::OnceLock;
 
+use super::lanes::{GROUP, Lanes, has_free, tag_of};
 use super::{AtomicU64, AtomicUsize, Ordering};
 
 /// The word that says: this key has none.
 pub(crate) const ABSENT: u64 = u64::MAX;
-
-/// Slots of a group.
-const GROUP: usize = 16;
 
 /// How many slots of a group may be used on average: with more, look-ups would seldom end in the
 /// group where they began.
@@ -32,14 +30,23 @@ const USED_AT_FIRST: usize = if cfg!(portcullis_loom) { 1 } else { 9 };
 
 pub(crate) struct Table<C> {
     tags: Box<[[AtomicU64; 2]]>,
-    slots: Box<[[Slot<C>; GROUP]]>,
+    slots: Box<[[Line<C>; LINES]]>,
     /// How many slots have a key. The writer's alone.
     used: AtomicUsize,
+    /// Whether it is one of so many that they are not in the nearer caches when they are looked at.
+    is_far: bool,
 }
 
-/// With a number, sixteen bytes that lie in one cache line.
+/// A quarter of a group. The slots of numbers are one cache line.
 #[derive(Default)]
-#[repr(align(16))]
+#[repr(align(64))]
+struct Line<C>([Slot<C>; SLOTS]);
+
+const SLOTS: usize = 4;
+const LINES: usize = GROUP / SLOTS;
+
+/// With a number, sixteen bytes.
+#[derive(Default)]
 pub(crate) struct Slot<C> {
     pub(crate) key: C,
     pub(crate) word: AtomicU64,
@@ -79,16 +86,53 @@ impl<T: Clone> Cell for OnceLock<T> {
     }
 }
 
+impl Table<AtomicU64> {
+    /// The word of a number that has a slot. The number is asked for only if its tag is there.
+    ///
+    /// In a far table it is first looked for in the line that its digest picks: that is known before the tags
+    /// are, so both are on their way from memory at once. (With a million keys that takes a quarter less.)
+    #[inline]
+    pub(crate) fn find_number(
+        &self,
+        digest: u64,
+        number: impl Fn() -> Option<u64>,
+    ) -> Option<&AtomicU64> {
+        let group = self.first_group(digest);
+        let tags = self.tags_of(group)?;
+        let mut tagged = Lanes::tagged(tag_of(digest), tags);
+        if tagged.is_empty() && has_free(tags) {
+            return None;
+        }
+        let (number, lines) = (number()?, self.slots.get(group)?);
+        let is_of = |slot: &Slot<AtomicU64>| slot.key.load(Ordering::Relaxed) == number;
+        let lane = if self.is_far {
+            let line = line_of(digest);
+            let any = tagged.has_any(line.wrapping_mul(SLOTS), SLOTS);
+            // A slot whose tag was not there yet is left to those who come later.
+            any.then(|| lane_in(lines, line, is_of)).filter(|lane| tagged.has_any(*lane, 1))
+        } else {
+            tagged.next()
+        };
+        if let Some(slot) = lane.and_then(|lane| slot_of(lines, lane))
+            && is_of(slot)
+        {
+            return Some(&slot.word);
+        }
+        self.find_further(digest, |slot| is_of(slot).then_some(&slot.word))
+    }
+}
+
 impl<C: Cell> Table<C> {
     /// A table of keys with their digests and words, with room for a third as many more.
-    pub(crate) fn of(entries: Vec<(u64, C::Key, u64)>) -> Self {
+    pub(crate) fn of(entries: Vec<(u64, C::Key, u64)>, is_far: bool) -> Self {
         // Also for the key that it is made for.
         let groups = entries.len().saturating_add(1).div_ceil(USED_AT_FIRST);
         let word = || AtomicU64::new(0);
         let table = Self {
             tags: (0..groups).map(|_| [word(), word()]).collect(),
-            slots: (0..groups).map(|_| std::array::from_fn(|_| Slot::default())).collect(),
+            slots: (0..groups).map(|_| std::array::from_fn(|_| Line::default())).collect(),
             used: AtomicUsize::new(0),
+            is_far,
         };
         for (digest, key, word) in entries {
             table.insert(digest, key, word);
@@ -107,7 +151,7 @@ impl<C: Cell> Table<C> {
         let group = self.first_group(digest);
         let tags = self.tags_of(group)?;
         if let Some(lane) = Lanes::tagged(tag_of(digest), tags).next() {
-            let found = look(self.slots.get(group)?.get(lane)?);
+            let found = look(slot_of(self.slots.get(group)?, lane)?);
             if found.is_some() {
                 return found;
             }
@@ -128,7 +172,7 @@ impl<C: Cell> Table<C> {
         loop {
             let tags = self.tags_of(group)?;
             for lane in Lanes::tagged(tag_of(digest), tags) {
-                let found = look(self.slots.get(group)?.get(lane)?);
+                let found = look(slot_of(self.slots.get(group)?, lane)?);
                 if found.is_some() {
                     return found;
                 }
@@ -154,31 +198,32 @@ impl<C: Cell> Table<C> {
     pub(crate) fn insert(&self, digest: u64, key: C::Key, word: u64) {
         let mut group = self.first_group(digest);
         while let (Some(tags), Some(slots)) = (self.tags.get(group), self.slots.get(group)) {
-            for (half, tags) in tags.iter().enumerate() {
-                let used = tags.load(Ordering::Relaxed);
-                // The lowest byte that is free; the ninth if none is, and then there is no slot.
-                let byte = (!used & USED).trailing_zeros() / 8;
-                let Some(slot) = slots.get(lane_of(byte, half)) else { continue };
+            let held = tags.each_ref().map(|half| half.load(Ordering::Relaxed));
+            // In a near table as close together as can be.
+            let first = if self.is_far { line_of(digest).wrapping_mul(SLOTS) } else { 0 };
+            let Some(lane) = Lanes::free(held).next_from(first) else {
+                group = self.after(group);
+                continue;
+            };
+            if let (Some(slot), Some(half)) = (slot_of(slots, lane), tags.get(Lanes::half_of(lane)))
+            {
                 slot.key.write(key);
                 slot.word.store(word, Ordering::Relaxed);
-                tags.store(
-                    used | tag_of(digest).wrapping_shl(byte.wrapping_mul(8)),
-                    Ordering::Release,
-                );
+                let tag = tag_of(digest).wrapping_shl(Lanes::shift_of(lane));
+                half.store(half.load(Ordering::Relaxed) | tag, Ordering::Release);
                 let used = self.used.load(Ordering::Relaxed);
                 self.used.store(used.saturating_add(1), Ordering::Relaxed);
-                return;
             }
-            group = self.after(group);
+            return;
         }
     }
 
     /// The keys that have a word, with it.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (C::Key, u64)> {
         self.tags.iter().zip(&self.slots).flat_map(|(tags, slots)| {
-            let used = tags.each_ref().map(|half| half.load(Ordering::Acquire) & USED);
-            Lanes::of(used).filter_map(move |lane| {
-                let slot = slots.get(lane)?;
+            let tags = tags.each_ref().map(|half| half.load(Ordering::Acquire));
+            Lanes::used(tags).filter_map(move |lane| {
+                let slot = slot_of(slots, lane)?;
                 let word = slot.word.load(Ordering::Acquire);
                 if word == ABSENT { None } else { Some((slot.key.read()?, word)) }
             })
@@ -198,62 +243,26 @@ impl<C: Cell> Table<C> {
     }
 }
 
-/// The top bit of each tag: the slot is used.
-const USED: u64 = 0x8080_8080_8080_8080;
-/// A byte, in each of eight.
-const EACH: u64 = 0x0101_0101_0101_0101;
-
-/// Seven bits of the digest that pick neither group nor shard, and the bit that says: used.
+/// The line of its group where a key is looked for first: by two bits of the digest that pick nothing else.
 #[inline]
-fn tag_of(digest: u64) -> u64 {
-    digest >> 16 & 0x7f | 0x80
+fn line_of(digest: u64) -> usize {
+    (digest >> 8) as usize & (LINES - 1)
 }
 
-/// Whether a slot of the group is free.
+/// The lane of a line's slot that is looked for; another of its lanes if there is none. Without a branch for
+/// each slot: which of them it is nobody can predict.
 #[inline]
-fn has_free([low, high]: [u64; 2]) -> bool {
-    low & high & USED != USED
+fn lane_in<C>(lines: &[Line<C>; LINES], line: usize, is_it: impl Fn(&Slot<C>) -> bool) -> usize {
+    let slots = lines.get(line).map(|Line(slots)| slots.iter().enumerate());
+    let it =
+        slots.into_iter().flatten().fold(0, |it, (at, slot)| if is_it(slot) { at } else { it });
+    line.wrapping_mul(SLOTS).wrapping_add(it)
 }
 
-/// The lane of a tag: those of the two halves take turns.
-fn lane_of(byte: u32, half: usize) -> usize {
-    (byte as usize).saturating_mul(2).saturating_add(half)
-}
-
-/// Some lanes of a group: every fourth bit is one.
-struct Lanes(u64);
-
-impl Lanes {
-    /// The lanes whose bytes have their top bit set.
-    #[inline]
-    fn of([low, high]: [u64; 2]) -> Self {
-        Self(low >> 7 | high >> 3)
-    }
-
-    /// Those that have a tag, and now and then another used one behind one that has it.
-    #[inline]
-    fn tagged(tag: u64, [low, high]: [u64; 2]) -> Self {
-        let wanted = tag.wrapping_mul(EACH);
-        // The difference is 0 where the tag is the wanted one. To take 1 away from each byte sets the
-        // top bit of those, or of a 1 from which a lower byte has borrowed. That of a slot that is
-        // not used is set in the difference.
-        let tagged = |tags: u64| {
-            let difference = tags ^ wanted;
-            difference.wrapping_sub(EACH) & !difference & USED
-        };
-        Self::of([tagged(low), tagged(high)])
-    }
-}
-
-impl Iterator for Lanes {
-    type Item = usize;
-
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        let lane = (self.0.trailing_zeros() / 4) as usize;
-        self.0 &= self.0.wrapping_sub(1);
-        (lane < GROUP).then_some(lane)
-    }
+/// The slot of a lane.
+#[inline]
+fn slot_of<C>(lines: &[Line<C>; LINES], lane: usize) -> Option<&Slot<C>> {
+    lines.get(lane / SLOTS)?.0.get(lane % SLOTS)
 }
 
 #[cfg(all(test, not(portcullis_loom)))]
@@ -261,5 +270,31 @@ impl<C> Table<C> {
     /// What the table takes up, but for its own few words.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.tags).saturating_add(size_of_val(&*self.slots))
+    }
+}
+
+#[cfg(all(test, not(portcullis_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_once_its_tag_is_there_and_not_before() {
+        for is_far in [false, true] {
+            let table = Table::<AtomicU64>::of(vec![(0, 7, 70)], is_far);
+            let found = |number| {
+                let word = table.find_number(0, || Some(number))?;
+                Some(word.load(Ordering::Relaxed))
+            };
+            // As a writer leaves it that has not come to the tag yet. The one beside it has the same.
+            for Slot { key, word } in table.slots.iter().flatten().flat_map(|Line(slots)| slots) {
+                if key.load(Ordering::Relaxed) == 0 {
+                    key.write(8);
+                    word.store(80, Ordering::Relaxed);
+                }
+            }
+            assert_eq!((found(7), found(8)), (Some(70), None));
+            table.insert(0, 9, 90);
+            assert_eq!((found(7), found(8), found(9)), (Some(70), None, Some(90)));
+        }
     }
 }

@@ -75,7 +75,7 @@ impl<C: Cell + 'static> Tables<C> {
                 &self.few
             };
             // It takes over before it has the key: while readers find either, both hold the same.
-            table.replace(Table::of(held));
+            table.replace(Table::of(held, self.are_many()));
         }
         self.read(digest, |table| table.insert(digest, key, word));
     }
@@ -89,7 +89,7 @@ impl<C: Cell + 'static> Tables<C> {
             }
         }
         for (table, part) in self.many.iter().zip(parts) {
-            table.replace(Table::of(part));
+            table.replace(Table::of(part, true));
         }
         self.are_many.store(1, Ordering::Release);
         self.few.clear();
