@@ -120,10 +120,10 @@ impl World {
         median(times.into_iter().map(|time| time.as_nanos() as f64 / 1e3).collect())
     }
 
-    /// The medians of two looks each in the best of some short runs that take turns. The kernel puts the
-    /// caller and the server on one processor or on two, where each message first wakes the other, and
-    /// leaves them so for thousands of calls: that is four times the time, of either subject. So it comes
-    /// upon both alike: a few failures before each run have them placed anew.
+    /// The median times of two subjects, in microseconds, each in the best of some short runs that take turns.
+    /// The kernel puts the caller and the server on one processor, or on two, where each message first wakes
+    /// the other one, and leaves them so for thousands of calls: that is four times the time, of either subject.
+    /// A few failures before each run have them placed anew.
     fn least(&self, subjects: [usize; 2], runs: usize, calls: usize) -> [f64; 2] {
         let mut least = [f64::INFINITY; 2];
         for _ in 0..runs {
