@@ -170,7 +170,7 @@ pub(crate) fn ratios(server: &Cluster) {
         }
         let label = format!("time of a failure / one INSERT, {nodes}");
         claim(&label, of(&|it| it[FAILURE] / it[0]), &Bound::AtMost(2.0));
-        let least = |_| world.least([SELECT, SUCCESS], runs, calls / 8);
+        let least = |_| world.least([SELECT, SUCCESS], runs, calls.div_ceil(8));
         let least: Vec<_> = (0..rounds).map(least).collect();
         let of = |value: &dyn Fn(&[f64; 2]) -> f64| median(least.iter().map(value).collect());
         let (select, success) = (of(&|it| it[0]), of(&|it| it[1]));
