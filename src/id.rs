@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 
 use compact_str::CompactString;
 
-pub(crate) use decimal::number_of;
+pub(crate) use decimal::{Number, number_of};
 
 /// What ids are hashed with: quickly, or by `SipHash` for ids that an attacker may choose.
 #[cfg(not(feature = "siphash"))]
@@ -72,14 +72,27 @@ pub(crate) trait Keyed {
     fn digest(&self) -> u64;
 }
 
-/// A hash of a text, seeded anew in each process (the feature `siphash` picks another one). An id takes
-/// it along, so that a look-up by id hashes nothing.
+/// Seeds all hashes, anew in each process.
+static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// A hash of a text (the feature `siphash` picks another one). An id takes it along, so that a look-up by
+/// id hashes nothing.
 impl Keyed for str {
     #[inline]
     fn digest(&self) -> u64 {
-        static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
         let mut hasher = SEED.build_hasher();
         hasher.write(self.as_bytes());
+        hasher.finish()
+    }
+}
+
+/// A hash of the digits, which takes less than one of their text.
+impl Keyed for Number {
+    #[inline]
+    fn digest(&self) -> u64 {
+        let mut hasher = SEED.build_hasher();
+        hasher.write_u64(self.low);
+        hasher.write_u64(self.high);
         hasher.finish()
     }
 }

@@ -19,6 +19,7 @@ mod lanes;
 mod map;
 #[cfg(portcullis_loom)]
 mod model;
+mod number;
 mod presence;
 #[cfg(not(portcullis_loom))]
 mod read_map;

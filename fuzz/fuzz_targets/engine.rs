@@ -19,7 +19,7 @@ fn pick<T: std::str::FromStr<Err: std::fmt::Debug>>(from: &[&str], input: &mut U
 }
 
 fn policy(input: &mut Unstructured<'_>) -> arbitrary::Result<LockoutPolicy> {
-    let limits = [0, 1, 2, 3, 5, (1 << 31) - 1, 1 << 31, u32::MAX];
+    let limits = [0, 1, 2, 3, 5, (1 << 25) - 1, 1 << 25, (1 << 31) - 1, 1 << 31, u32::MAX];
     Ok(LockoutPolicy {
         max_password_attempts: AttemptLimit::from(*input.choose(&limits)?),
         max_otp_attempts: AttemptLimit::from(*input.choose(&limits)?),

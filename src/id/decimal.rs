@@ -1,57 +1,67 @@
-//! The ids that are numbers: most generators make ids of decimal digits, and a number is compared
-//! in one step.
+//! The ids that are numbers: most generators make ids of decimal digits, and such an id is compared in two
+//! steps and hashed in a few.
 
-/// The longest decimal that is taken for a number: all of 19 digits fit a word.
+/// The longest decimal that is taken for a number.
 const MOST_DIGITS: usize = 19;
 
-/// The number that a text writes, if the text is the one way to write it: 1 to 19 digits, none of
-/// them a leading zero. So two texts with one number are one text; `007` and `0` are no numbers.
-#[inline]
-pub(crate) fn number_of(text: &str) -> Option<u64> {
-    let bytes = text.as_bytes();
-    if let Some((first, rest)) = bytes.split_first_chunk()
-        && let Some((second, rest)) = rest.split_first_chunk()
-        && let Some(last) = bytes.last_chunk()
-        && rest.len() <= 3
-    {
-        return of_sixteen_or_more(*first, *second, *last, rest.len());
-    }
-    of_few(bytes)
+/// Those that make up the lower word; there are up to three before them.
+const LOW_DIGITS: usize = 16;
+
+/// A number of 1 to 19 decimal digits. Two texts with one number are one text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Number {
+    /// The last sixteen digits, four bits a digit: those of the first eight and of the last eight take turns.
+    pub(crate) low: u64,
+    /// The up to three digits before them, a byte a digit, the last one in the lowest byte.
+    pub(crate) high: u64,
 }
 
-/// The number of 16 digits and up to three more, of which the last eight overlap the others.
+/// The number that a text writes, if the text is the one way to write it: 1 to 19 digits, the first of
+/// them no zero. `007` and `0` are no numbers.
 #[inline]
-fn of_sixteen_or_more(first: [u8; 8], second: [u8; 8], last: [u8; 8], more: usize) -> Option<u64> {
-    /// By how many there are beyond 16 digits: their bytes among the last eight, of which the last
-    /// one is the highest, and what the others are worth times as much.
-    const BEYOND: [(u64, u64); 4] =
-        [(0, 1), (0xff << 56, 10), (0xffff << 48, 100), (0x00ff_ffff << 40, 1000)];
-    let [first, second, last] =
-        [first, second, last].map(|digits| u64::from_le_bytes(digits) ^ ZEROS);
-    let leading_zero = first.trailing_zeros() >= 8;
-    if (above_nine(first) | above_nine(second) | above_nine(last)) & TOP_BITS != 0 || leading_zero {
+pub(crate) fn number_of(text: &str) -> Option<Number> {
+    let bytes = text.as_bytes();
+    let Some((before, low)) = bytes.split_last_chunk() else {
+        return Some(Number { low: of_few(bytes)?, high: 0 });
+    };
+    let first: &[u8; 4] = bytes.first_chunk()?;
+    if before.len() > MOST_DIGITS - LOW_DIGITS || first[0] == b'0' {
         return None;
     }
-    let (beyond, scale) = BEYOND.get(more)?;
-    let [first, second, last] = [first, second, last & beyond].map(of_eight_digits);
-    let sixteen = first.wrapping_mul(100_000_000).wrapping_add(second);
-    Some(sixteen.wrapping_mul(*scale).wrapping_add(last))
+    // Those before the sixteen are to be the upper word.
+    let high = u64::from(u32::from_be_bytes(*first) ^ FOUR_ZEROS).wrapping_shl(bits(before)) >> 32;
+    if above_nine(high) & TOP_BITS != 0 {
+        return None;
+    }
+    Some(Number { low: of_sixteen(low)?, high })
 }
 
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "there are at most three")]
+fn bits(bytes: &[u8]) -> u32 {
+    (bytes.len() as u32).wrapping_mul(8)
+}
+
+/// Those of fewer digits than sixteen, as if there were zeros before them.
 #[inline(never)]
 fn of_few(digits: &[u8]) -> Option<u64> {
-    if digits.first().is_none_or(|first| *first == b'0') || digits.len() > MOST_DIGITS {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |number, byte| {
-        let digit = byte.is_ascii_digit().then(|| byte & 0xf)?;
-        Some(number.wrapping_mul(10).wrapping_add(u64::from(digit)))
-    })
+    let mut low = [b'0'; LOW_DIGITS];
+    let (_, places) = low.split_at_mut_checked(LOW_DIGITS.checked_sub(digits.len())?)?;
+    places.copy_from_slice(digits);
+    if digits.first().is_none_or(|first| *first == b'0') { None } else { of_sixteen(&low) }
 }
 
-/// Eight times the digit 0.
-const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+/// As two words: both in one register of sixteen bytes would take longer.
+#[inline]
+fn of_sixteen(digits: &[u8; LOW_DIGITS]) -> Option<u64> {
+    let (first, last) = (digits.first_chunk()?, digits.last_chunk()?);
+    let [first, last] = [first, last].map(|eight| u64::from_le_bytes(*eight) ^ ZEROS);
+    let are_digits = (above_nine(first) | above_nine(last)) & TOP_BITS == 0;
+    are_digits.then_some(first | last << 4)
+}
 
+const FOUR_ZEROS: u32 = u32::from_le_bytes([b'0'; 4]);
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
 const TOP_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// Sets the top bit of a byte above 9. (A byte that carries into the next one has its own set.)
@@ -60,21 +70,18 @@ fn above_nine(bytes: u64) -> u64 {
     bytes.wrapping_add(0x7676_7676_7676_7676) | bytes
 }
 
-/// The number of eight digits, the first one in the lowest byte: neighbours are joined three times.
-#[inline]
-fn of_eight_digits(digits: u64) -> u64 {
-    const PAIRS: u64 = 0x0000_00ff_0000_00ff;
-    // 100 and 1,000,000; 1 and 10,000: each half of the product's upper word is a sum of two.
-    const ODD: u64 = 0x000f_4240_0000_0064;
-    const EVEN: u64 = 0x0000_2710_0000_0001;
-    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
-    let (odd, even) = (pairs & PAIRS, (pairs >> 16) & PAIRS);
-    odd.wrapping_mul(ODD).wrapping_add(even.wrapping_mul(EVEN)) >> 32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The same, digit by digit.
+    fn digits_of(number: Number) -> String {
+        let low = number.low.to_le_bytes();
+        let digits = number.high.to_be_bytes().into_iter();
+        let digits = digits.chain(low.map(|pair| pair & 0xf)).chain(low.map(|pair| pair >> 4));
+        let text: String = digits.map(|digit| char::from(b'0' | digit)).collect();
+        text.trim_start_matches('0').into()
+    }
 
     #[test]
     fn a_number_is_written_in_one_way_only() {
@@ -83,7 +90,7 @@ mod tests {
             assert_eq!(number_of(text), None, "{text:?}");
         }
         for text in ["7", "42", "123456789012345", "1234567890123456", "9999999999999999999"] {
-            assert_eq!(number_of(text), text.parse().ok(), "{text}");
+            assert_eq!(number_of(text).map(digits_of).as_deref(), Some(text));
         }
         for too_long in ["10000000000000000000", "18446744073709551615", "18446744073709551616"] {
             assert_eq!(number_of(too_long), None);
@@ -96,8 +103,8 @@ mod tests {
         let mut number = 1_u64;
         for digits in 1..=MOST_DIGITS {
             for change in 0..1000 {
-                let other = number + number / 125 * change;
-                assert_eq!(number_of(&other.to_string()), Some(other));
+                let text = (number + number / 125 * change).to_string();
+                assert_eq!(number_of(&text).map(digits_of), Some(text));
             }
             for at in 0..digits {
                 let mut bytes = number.to_string().into_bytes();

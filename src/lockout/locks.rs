@@ -44,7 +44,7 @@ impl Locks {
         digest: u64,
         read: impl FnOnce(&Lock) -> R,
     ) -> Told<R> {
-        if self.presence.look(digest).is_empty() {
+        if self.presence.is_absent(digest) {
             return Told::NotLocked;
         }
         let told = self.known.read(user, digest, |lock, word| match word {
@@ -81,7 +81,7 @@ impl Locks {
     }
 
     fn insert(&self, user: &UserId, lock: Lock, word: u64) {
-        self.presence.add(user.digest(), false);
+        self.presence.add(user.digest());
         self.known.insert(user, lock, word);
     }
 }

@@ -27,7 +27,7 @@ use super::decide::{PolicyCommand, PolicyEvent, PolicyRecord, decide};
 use super::packed::{pack, unpack};
 use super::{AttemptLimit, Details, LockoutPolicy, Origin, Resolved};
 use crate::error::PolicyError;
-use crate::id::{InstanceId, Keyed, OrgId};
+use crate::id::{InstanceId, OrgId};
 use crate::lockout::Factor;
 use crate::sync::{ABSENT, AtomicU64, IndexReader, Mutex, Ordering, ReadIndex, Swap, fence, lock};
 
@@ -80,15 +80,13 @@ impl Hierarchy {
     /// The policy in force for an organization.
     #[inline]
     pub(crate) fn resolve(&self, org: &str) -> Resolved {
-        let digest = org.digest();
-        self.resolve_by(org, || self.index.get(org, digest))
+        self.resolve_by(org, || self.index.get(org))
     }
 
     /// [`Self::resolve`] through a thread's own reader of the index.
     #[inline]
     pub(super) fn resolve_through(&self, reader: &mut IndexReader, org: &str) -> Resolved {
-        let digest = org.digest();
-        self.resolve_by(org, || reader.get(&self.index, org, digest))
+        self.resolve_by(org, || reader.get(&self.index, org))
     }
 
     /// [`Self::resolve`] by the word of the organization's handle.
@@ -136,7 +134,7 @@ impl Hierarchy {
     /// The limit in force for an organization's users.
     #[inline]
     pub(crate) fn limit(&self, org: &OrgId, factor: Factor) -> AttemptLimit {
-        self.resolve_by(org, || self.index.get(org, org.digest())).policy.limit(factor)
+        self.resolve_by(org, || self.index.get(org)).policy.limit(factor)
     }
 
     /// A moment, for [`Self::limit_since`].

@@ -1,19 +1,19 @@
 //! A policy in one word, so that a reader takes it whole with one load (rule P3).
 //!
 //! ```text
-//!   63     62     61 … 31        30 … 0
+//!   51     50     49 … 25        24 … 0
 //!   wide   show   otp limit      password limit
 //! ```
 //!
-//! A limit of 2³¹ or more does not fit. Its word is [`WIDE`], which sends the reader to the full
+//! A limit of 2²⁵ or more (33 million) does not fit. Its word is [`WIDE`], which sends the reader to the full
 //! record: slower, and just as exact.
 
 use super::{AttemptLimit, LockoutPolicy};
 
 /// The word that says: look at the full record.
-const WIDE: u64 = 1 << 63;
-const SHOW: u64 = 1 << 62;
-const LIMIT_BITS: u32 = 31;
+const WIDE: u64 = 1 << 51;
+const SHOW: u64 = 1 << 50;
+const LIMIT_BITS: u32 = 25;
 const LIMIT_MASK: u64 = (1 << LIMIT_BITS) - 1;
 
 pub(crate) fn pack(policy: LockoutPolicy) -> u64 {
@@ -40,7 +40,7 @@ pub(crate) fn unpack(word: u64) -> Option<LockoutPolicy> {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "masked to 31 bits by the callers")]
+#[expect(clippy::cast_possible_truncation, reason = "masked to 25 bits by the callers")]
 fn limit(bits: u64) -> AttemptLimit {
     AttemptLimit::from(bits as u32)
 }
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn each_policy_is_its_word_or_wide() {
-        let edges = [0, 1, 5, (1 << 31) - 1, 1 << 31, u32::MAX];
+        let edges = [0, 1, 5, (1 << 25) - 1, 1 << 25, 1 << 31, u32::MAX];
         for password in edges {
             for otp in edges {
                 for show in [false, true] {
@@ -67,7 +67,7 @@ mod tests {
                         show_lockout_failures: show,
                         ..LockoutPolicy::new(password, otp)
                     };
-                    let fits = password < 1 << 31 && otp < 1 << 31;
+                    let fits = password < 1 << 25 && otp < 1 << 25;
                     assert_eq!(unpack(pack(policy)), fits.then_some(policy));
                 }
             }

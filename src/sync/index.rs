@@ -1,7 +1,7 @@
 //! The index of words: readers take no lock, never wait, and write no line that others use.
 //!
-//! An id that is a number lies in tables of atomic words (`tables.rs`), every other id in a map of
-//! texts.
+//! An id that is a number lies in tables of atomic words (`number.rs`, `tables.rs`), every other id in a map
+//! of texts.
 //!
 //! INVARIANT: one writer at a time. A present key's word is changed in place: there is no moment
 //! without it.
@@ -9,45 +9,55 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-use compact_str::ToCompactString;
-
+use super::ReadMap;
+use super::number::NumberSlot;
 use super::presence::Presence;
 use super::table::{ABSENT, Table};
 use super::tables::{Holds, Tables};
-use super::{AtomicU64, Ordering, ReadMap};
-use crate::id::{Keyed, number_of};
+use crate::id::{Keyed, Number, OrgId, number_of};
 
 /// Cells that tell in advance what the index does not hold, for some hundred thousand keys.
 const CELLS: usize = 1 << 18;
 
-/// Key → word. Any number of readers; the caller admits one writer at a time.
-pub(crate) struct ReadIndex<K> {
-    numbers: Arc<Tables<AtomicU64>>,
-    texts: ReadMap<K, ()>,
-    presence: Presence,
-    /// The digest of a text, for the numbers that move to another table.
-    digest_of: fn(&str) -> u64,
-}
-
-impl<K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static> ReadIndex<K> {
-    pub(crate) fn new() -> Self {
-        Self::with_digests(Keyed::digest)
+/// A key of an index, with the digests that it is looked up by.
+pub(crate) trait IndexKey:
+    Clone + Eq + Ord + Keyed + Borrow<str> + AsRef<str> + 'static
+{
+    #[inline]
+    fn digest_of_number(number: Number) -> u64 {
+        number.digest()
     }
 
-    fn with_digests(digest_of: fn(&str) -> u64) -> Self {
+    /// Of a key that is no number: its own.
+    #[inline]
+    fn digest_of_text(text: &str) -> u64 {
+        text.digest()
+    }
+}
+
+impl IndexKey for OrgId {}
+
+/// Key → word. Any number of readers; the caller admits one writer at a time.
+pub(crate) struct ReadIndex<K> {
+    numbers: Arc<Tables<NumberSlot>>,
+    texts: ReadMap<K, ()>,
+    presence: Presence,
+}
+
+impl<K: IndexKey> ReadIndex<K> {
+    pub(crate) fn new() -> Self {
         Self {
             numbers: Arc::new(Tables::new()),
             texts: ReadMap::new(),
             presence: Presence::new(CELLS),
-            digest_of,
         }
     }
 
-    /// The word of a key, by its text and that text's digest.
+    /// The word of a key, by its text.
     #[inline]
-    pub(crate) fn get(&self, text: &str, digest: u64) -> Option<u64> {
-        self.get_by(text, digest, || {
-            self.numbers.read(digest, |table| get_number(table, text, digest))?
+    pub(crate) fn get(&self, text: &str) -> Option<u64> {
+        self.get_by(text, |number, digest| {
+            self.numbers.read(digest, |table| word_of(table, number, digest))
         })
     }
 
@@ -56,67 +66,68 @@ impl<K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static> ReadIndex
     fn get_by(
         &self,
         text: &str,
-        digest: u64,
-        of_number: impl FnOnce() -> Option<u64>,
+        of_number: impl FnOnce(Number, u64) -> Option<Option<u64>>,
     ) -> Option<u64> {
-        let present = self.presence.look(digest);
-        if present.is_empty() {
+        if let Some(number) = number_of(text) {
+            let digest = K::digest_of_number(number);
+            return if self.presence.is_absent(digest) { None } else { of_number(number, digest)? };
+        }
+        let digest = K::digest_of_text(text);
+        if self.presence.is_absent(digest) {
             return None;
         }
-        if present.may_hold_text() && number_of(text).is_none() {
-            return self.texts.read(text, digest, |(), word| word);
-        }
-        of_number()
+        self.texts.read(text, digest, |(), word| word)
     }
 
-    /// Gives a key a word other than [`ABSENT`].
+    /// Gives a key a word below [`ABSENT`].
     pub(crate) fn set(&self, key: &K, word: u64) {
-        let digest = key.digest();
         match number_of(key.as_ref()) {
-            Some(number) => self.set_number(digest, number, word),
-            None => self.set_text(digest, key, word),
+            Some(number) => self.set_number(number, word),
+            None => self.set_text(key, word),
         }
     }
 
-    fn set_number(&self, digest: u64, number: u64, word: u64) {
+    fn set_number(&self, number: Number, word: u64) {
+        let digest = K::digest_of_number(number);
         let has_slot = self.numbers.read(digest, |table| {
-            let Some(present) = table.find_number(digest, || Some(number)) else { return false };
-            if present.load(Ordering::Relaxed) == ABSENT {
-                self.presence.add(digest, false);
+            let Some(slot) = table.find_slot(digest, |slot| slot.is_of(number)) else {
+                return false;
+            };
+            if slot.word() == ABSENT {
+                self.presence.add(digest);
             }
-            present.store(word, Ordering::Release);
+            slot.replace(word);
             true
         });
         if has_slot != Some(true) {
-            self.presence.add(digest, false);
-            let digest_of = |number: &u64| (self.digest_of)(&number.to_compact_string());
-            self.numbers.insert(digest, number, word, digest_of);
+            self.presence.add(digest);
+            self.numbers.insert(digest, number, word, |number| K::digest_of_number(*number));
         }
     }
 
-    fn set_text(&self, digest: u64, key: &K, word: u64) {
+    fn set_text(&self, key: &K, word: u64) {
         if !self.texts.replace(key, |(), _| word) {
-            self.presence.add(digest, true);
+            self.presence.add(key.digest());
             self.texts.insert(key, (), word);
         }
     }
 
     /// Takes a key's word away, if it has one.
     pub(crate) fn remove(&self, key: &K) {
-        let digest = key.digest();
-        let was_present = match number_of(key.as_ref()) {
-            None => self.texts.replace(key, |(), _| ABSENT),
-            Some(number) => {
-                let before = self.numbers.read(digest, |table| {
-                    let word = table.find_number(digest, || Some(number))?;
-                    let before = word.load(Ordering::Relaxed);
-                    word.store(ABSENT, Ordering::Release);
-                    Some(before)
-                });
-                before.flatten().is_some_and(|before| before != ABSENT)
+        let Some(number) = number_of(key.as_ref()) else {
+            if self.texts.replace(key, |(), _| ABSENT) {
+                self.presence.remove(key.digest());
             }
+            return;
         };
-        if was_present {
+        let digest = K::digest_of_number(number);
+        let before = self.numbers.read(digest, |table| {
+            let slot = table.find_slot(digest, |slot| slot.is_of(number))?;
+            let before = slot.word();
+            slot.replace(ABSENT);
+            Some(before)
+        });
+        if before.flatten().is_some_and(|before| before != ABSENT) {
             self.presence.remove(digest);
         }
     }
@@ -127,26 +138,23 @@ impl<K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static> ReadIndex
     }
 }
 
-/// The word of a text that is a number, if it has one.
+/// The word of a number, if it has one.
 #[inline]
-fn get_number(table: &Table<AtomicU64>, text: &str, digest: u64) -> Option<u64> {
-    let word = table.find_number(digest, || number_of(text))?.load(Ordering::Acquire);
+fn word_of(table: &Table<NumberSlot>, number: Number, digest: u64) -> Option<u64> {
+    let word = table.find_slot(digest, |slot| slot.is_of(number))?.word();
     (word != ABSENT).then_some(word)
 }
 
 /// One reader's hold on the tables of an index: while none is replaced, a look-up of a number writes
 /// nothing that others use.
-pub(crate) struct IndexReader(Holds<AtomicU64>);
+pub(crate) struct IndexReader(Holds<NumberSlot>);
 
 impl IndexReader {
     /// As [`ReadIndex::get`] of the index that the reader is of.
     #[inline]
-    pub(crate) fn get<K>(&mut self, index: &ReadIndex<K>, text: &str, digest: u64) -> Option<u64>
-    where
-        K: Clone + Eq + Ord + Keyed + AsRef<str> + Borrow<str> + 'static,
-    {
-        index.get_by(text, digest, || {
-            self.0.read(digest, |table| get_number(table, text, digest)).flatten()
+    pub(crate) fn get<K: IndexKey>(&mut self, index: &ReadIndex<K>, text: &str) -> Option<u64> {
+        index.get_by(text, |number, digest| {
+            self.0.read(digest, |table| word_of(table, number, digest))
         })
     }
 }

@@ -14,32 +14,7 @@ pub(crate) struct Presence(Box<[AtomicU64]>);
 /// Cells of a word.
 const CELLS_OF_A_WORD: usize = 8;
 
-/// What a cell tells: in the lower bits how many keys, in the top bit whether one of them was ever a
-/// text.
-#[derive(Clone, Copy)]
-pub(crate) struct Cell(u8);
-
-const FULL: u8 = 0x7f;
-const TEXT: u8 = 0x80;
-
-impl Cell {
-    #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "a cell is eight bits")]
-    fn of(word: u64, digest: u64) -> Self {
-        Self(word.wrapping_shr(place_of(digest)) as u8)
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(self) -> bool {
-        self.0 & FULL == 0
-    }
-
-    /// Whether a key that is no number may be among them.
-    #[inline]
-    pub(crate) fn may_hold_text(self) -> bool {
-        self.0 & TEXT != 0
-    }
-}
+const FULL: u8 = u8::MAX;
 
 impl Presence {
     /// So many cells, a power of two: they are to stay in the nearer caches.
@@ -48,31 +23,25 @@ impl Presence {
         Self((0..words.next_power_of_two()).map(|_| AtomicU64::new(0)).collect())
     }
 
+    /// Whether no key with that digest can be found.
     #[inline]
-    pub(crate) fn look(&self, digest: u64) -> Cell {
-        Cell::of(self.word(digest).load(Ordering::Acquire), digest)
+    pub(crate) fn is_absent(&self, digest: u64) -> bool {
+        cell_of(self.word(digest).load(Ordering::Acquire), digest) == 0
     }
 
     /// Counts a key, before it can be found.
-    pub(crate) fn add(&self, digest: u64, is_text: bool) {
-        let text = if is_text { TEXT } else { 0 };
-        self.change(digest, |cell| {
-            let count = (cell & FULL).saturating_add(1).min(FULL);
-            cell & TEXT | text | count
-        });
+    pub(crate) fn add(&self, digest: u64) {
+        self.change(digest, |count| count.saturating_add(1));
     }
 
     /// Takes a key off, after it cannot be found any more.
     pub(crate) fn remove(&self, digest: u64) {
-        self.change(digest, |cell| match cell & FULL {
-            FULL => cell,
-            count => cell & TEXT | count.saturating_sub(1),
-        });
+        self.change(digest, |count| if count == FULL { FULL } else { count.saturating_sub(1) });
     }
 
     fn change(&self, digest: u64, change: impl Fn(u8) -> u8) {
         let change = |word| {
-            let Cell(before) = Cell::of(word, digest);
+            let before = cell_of(word, digest);
             let difference = u64::from(before ^ change(before));
             Some(word ^ difference.wrapping_shl(place_of(digest)))
         };
@@ -84,6 +53,13 @@ impl Presence {
     fn word(&self, digest: u64) -> &AtomicU64 {
         &self.0[(digest >> 23) as usize & self.0.len().wrapping_sub(1)]
     }
+}
+
+/// A digest's cell of its word.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a cell is eight bits")]
+fn cell_of(word: u64, digest: u64) -> u8 {
+    word.wrapping_shr(place_of(digest)) as u8
 }
 
 /// The place of a digest's cell in its word: eight bits for each of eight cells.
@@ -100,30 +76,19 @@ mod tests {
     #[test]
     fn a_cell_counts_and_stays_full_once_it_was() {
         let presence = Presence::new(1 << 10);
-        assert!(presence.look(7).is_empty());
-        presence.add(7, false);
-        presence.add(7, false);
+        assert!(presence.is_absent(7));
+        presence.add(7);
+        presence.add(7);
         presence.remove(7);
-        assert!(!presence.look(7).is_empty() && presence.look(7 << 20).is_empty());
+        assert!(!presence.is_absent(7) && presence.is_absent(7 << 20));
         presence.remove(7);
-        assert!(presence.look(7).is_empty());
+        assert!(presence.is_absent(7));
         for _ in 0..300 {
-            presence.add(7, false);
+            presence.add(7);
         }
         for _ in 0..300 {
             presence.remove(7);
         }
-        assert!(!presence.look(7).is_empty() && !presence.look(7).may_hold_text());
-    }
-
-    #[test]
-    fn a_cell_remembers_that_it_held_a_text() {
-        let presence = Presence::new(1 << 10);
-        presence.add(7, true);
-        presence.add(7, false);
-        assert!(presence.look(7).may_hold_text());
-        presence.remove(7);
-        presence.remove(7);
-        assert!(presence.look(7).may_hold_text() && presence.look(7).is_empty());
+        assert!(!presence.is_absent(7));
     }
 }

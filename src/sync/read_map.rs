@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use super::table::{ABSENT, Slot};
 use super::tables::{TABLES, Tables, which};
-use super::{Mutex, MutexGuard, Ordering, lock};
+use super::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::id::{Keyed, is_same};
 
 /// Key → value and word. Of one key one writer at a time.
@@ -17,7 +17,30 @@ pub(crate) struct ReadMap<K, V> {
     writers: [Mutex<()>; TABLES],
 }
 
-type Entry<K, V> = OnceLock<(K, V)>;
+struct Entry<K, V> {
+    key: OnceLock<(K, V)>,
+    word: AtomicU64,
+}
+
+impl<K, V> Default for Entry<K, V> {
+    fn default() -> Self {
+        Self { key: OnceLock::new(), word: AtomicU64::new(0) }
+    }
+}
+
+impl<K: Clone, V: Clone> Slot for Entry<K, V> {
+    type Key = (K, V);
+
+    fn fill(&self, key: (K, V), word: u64) {
+        // It is empty, for a slot is given once.
+        let _ = self.key.set(key);
+        self.word.store(word, Ordering::Relaxed);
+    }
+
+    fn entry(&self) -> Option<((K, V), u64)> {
+        Some((self.key.get()?.clone(), self.word.load(Ordering::Acquire)))
+    }
+}
 
 impl<K: Clone + Keyed + AsRef<str> + 'static, V: Clone + 'static> ReadMap<K, V> {
     pub(crate) fn new() -> Self {
@@ -77,7 +100,7 @@ impl<K: Clone + Keyed + AsRef<str> + 'static, V: Clone + 'static> ReadMap<K, V> 
 
 /// The value and the word of a slot, if they are the key's.
 #[inline]
-fn look<'s, K: AsRef<str>, V>(slot: &'s Slot<Entry<K, V>>, text: &str) -> Option<(&'s V, u64)> {
+fn look<'s, K: AsRef<str>, V>(slot: &'s Entry<K, V>, text: &str) -> Option<(&'s V, u64)> {
     let (key, value) = slot.key.get()?;
     let word = slot.word.load(Ordering::Acquire);
     (word != ABSENT && is_same(key.as_ref(), text)).then_some((value, word))
@@ -131,10 +154,7 @@ mod tests {
                 assert_eq!(read(&steady), Some((5, 6)));
             }
         });
-        assert!(
-            map.tables.bytes() < 64 * size_of::<Slot<Entry<Key, u64>>>(),
-            "what is gone is kept"
-        );
+        assert!(map.tables.bytes() < 64 * size_of::<Entry<Key, u64>>(), "what is gone is kept");
     }
 
     /// Lets others go on for a while.

@@ -12,7 +12,7 @@
 use std::array;
 use std::sync::Arc;
 
-use super::table::{Cell, Table};
+use super::table::{Slot, Table};
 use super::{AtomicUsize, Hold, Ordering, Snapshot};
 
 /// How many tables there are for many keys, a power of two.
@@ -21,14 +21,14 @@ pub(crate) const TABLES: usize = if cfg!(portcullis_loom) { 1 } else { 64 };
 /// How many keys are too many for one table when it is full.
 const MANY: usize = if cfg!(portcullis_loom) { 3 } else { 4096 };
 
-pub(crate) struct Tables<C> {
-    few: Snapshot<Table<C>>,
+pub(crate) struct Tables<S> {
+    few: Snapshot<Table<S>>,
     /// Not 0 once there are several tables, each with what it is to hold.
     are_many: AtomicUsize,
-    many: [Snapshot<Table<C>>; TABLES],
+    many: [Snapshot<Table<S>>; TABLES],
 }
 
-impl<C: Cell + 'static> Tables<C> {
+impl<S: Slot + 'static> Tables<S> {
     pub(crate) fn new() -> Self {
         Self {
             few: Snapshot::empty(),
@@ -44,7 +44,7 @@ impl<C: Cell + 'static> Tables<C> {
 
     /// Looks at the table of a digest, if there is one.
     #[inline]
-    pub(crate) fn read<R>(&self, digest: u64, read: impl FnOnce(&Table<C>) -> R) -> Option<R> {
+    pub(crate) fn read<R>(&self, digest: u64, read: impl FnOnce(&Table<S>) -> R) -> Option<R> {
         let few = if self.are_many() { None } else { Some(&self.few) };
         // The table for few may be gone since. What the others hold shows only once they are many.
         let other = || self.are_many().then(|| self.nth(which(digest)));
@@ -53,7 +53,7 @@ impl<C: Cell + 'static> Tables<C> {
 
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "the remainder is an index")]
-    fn nth(&self, which: usize) -> &Snapshot<Table<C>> {
+    fn nth(&self, which: usize) -> &Snapshot<Table<S>> {
         &self.many[which & (TABLES - 1)]
     }
 
@@ -61,9 +61,9 @@ impl<C: Cell + 'static> Tables<C> {
     pub(crate) fn insert(
         &self,
         digest: u64,
-        key: C::Key,
+        key: S::Key,
         word: u64,
-        digest_of: impl Fn(&C::Key) -> u64,
+        digest_of: impl Fn(&S::Key) -> u64,
     ) {
         if !self.read(digest, Table::has_room).unwrap_or(false) {
             let held = self.read(digest, |full| entries(full, digest_of)).unwrap_or_default();
@@ -81,7 +81,7 @@ impl<C: Cell + 'static> Tables<C> {
     }
 
     /// Has several tables take over from one, with one more key: all of it shows at one moment.
-    fn become_many(&self, held: Vec<Entry<C::Key>>, new: Entry<C::Key>) {
+    fn become_many(&self, held: Vec<Entry<S::Key>>, new: Entry<S::Key>) {
         let mut parts: [Vec<_>; TABLES] = array::from_fn(|_| Vec::new());
         for entry in held.into_iter().chain([new]) {
             if let Some(part) = parts.get_mut(which(entry.0)) {
@@ -99,7 +99,7 @@ impl<C: Cell + 'static> Tables<C> {
 /// A key with its digest and its word.
 type Entry<K> = (u64, K, u64);
 
-fn entries<C: Cell>(table: &Table<C>, digest_of: impl Fn(&C::Key) -> u64) -> Vec<Entry<C::Key>> {
+fn entries<S: Slot>(table: &Table<S>, digest_of: impl Fn(&S::Key) -> u64) -> Vec<Entry<S::Key>> {
     table.entries().map(|(key, word)| (digest_of(&key), key, word)).collect()
 }
 
@@ -111,21 +111,21 @@ pub(crate) fn which(digest: u64) -> usize {
 }
 
 /// One reader's holds on the tables: while none is replaced, a look-up writes nothing that others use.
-pub(crate) struct Holds<C> {
-    tables: Arc<Tables<C>>,
-    few: Hold<Table<C>>,
-    many: Box<[Hold<Table<C>>; TABLES]>,
+pub(crate) struct Holds<S> {
+    tables: Arc<Tables<S>>,
+    few: Hold<Table<S>>,
+    many: Box<[Hold<Table<S>>; TABLES]>,
 }
 
-impl<C: Cell + 'static> Holds<C> {
-    pub(crate) fn on(tables: &Arc<Tables<C>>) -> Self {
+impl<S: Slot + 'static> Holds<S> {
+    pub(crate) fn on(tables: &Arc<Tables<S>>) -> Self {
         let many = Box::new(array::from_fn(|_| Hold::new()));
         Self { tables: Arc::clone(tables), few: Hold::new(), many }
     }
 
     /// As [`Tables::read`].
     #[inline]
-    pub(crate) fn read<R>(&mut self, digest: u64, read: impl FnOnce(&Table<C>) -> R) -> Option<R> {
+    pub(crate) fn read<R>(&mut self, digest: u64, read: impl FnOnce(&Table<S>) -> R) -> Option<R> {
         let Self { tables, few, many } = self;
         let few = if tables.are_many() {
             few.release();
@@ -146,7 +146,7 @@ impl<C: Cell + 'static> Holds<C> {
 }
 
 #[cfg(all(test, not(portcullis_loom)))]
-impl<C: 'static> Tables<C> {
+impl<S: 'static> Tables<S> {
     /// What the tables take up, but for a few words.
     pub(crate) fn bytes(&self) -> usize {
         let tables = self.many.iter().chain([&self.few]);

@@ -12,7 +12,7 @@ pub(crate) const ORGS: [&str; 3] = ["acme", "globex", "initech"];
 pub(crate) const USERS: [&str; 4] = ["ada", "bob", "eve", "zoe"];
 
 /// Small limits for short ways to a lock, and those around the widest that fit one word.
-const LIMITS: [u32; 8] = [0, 1, 2, 3, 5, (1 << 31) - 1, 1 << 31, u32::MAX];
+const LIMITS: [u32; 10] = [0, 1, 2, 3, 5, (1 << 25) - 1, 1 << 25, (1 << 31) - 1, 1 << 31, u32::MAX];
 
 /// A command before it is known which attempts are in flight.
 #[derive(Clone, Debug)]

@@ -23,7 +23,7 @@ fn own(policy: LockoutPolicy) -> Resolved {
 
 /// Limits around those that fit a packed word, and a flag that differs from policy to policy.
 fn edge_policies() -> Vec<LockoutPolicy> {
-    let limits = [0, 1, 2, (1 << 31) - 1, 1 << 31, u32::MAX];
+    let limits = [0, 1, 2, (1 << 25) - 1, 1 << 25, (1 << 31) - 1, 1 << 31, u32::MAX];
     let pairs = limits.into_iter().flat_map(|password| limits.map(|otp| (password, otp)));
     let flags = pairs.flat_map(|pair| [(pair, false), (pair, true)]);
     flags
