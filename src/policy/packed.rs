@@ -12,7 +12,8 @@ use super::{AttemptLimit, LockoutPolicy};
 
 /// The word that says: look at the full record.
 const WIDE: u64 = 1 << 51;
-const SHOW: u64 = 1 << 50;
+const SHOW: u64 = 1 << SHOW_BIT;
+const SHOW_BIT: u32 = 50;
 const LIMIT_BITS: u32 = 25;
 const LIMIT_MASK: u64 = (1 << LIMIT_BITS) - 1;
 
@@ -29,13 +30,14 @@ pub(crate) fn pack(policy: LockoutPolicy) -> u64 {
 /// The policy of a word, `None` for [`WIDE`].
 #[inline]
 pub(crate) fn unpack(word: u64) -> Option<LockoutPolicy> {
-    if word & WIDE != 0 {
+    let show = word >> SHOW_BIT;
+    if show > 1 {
         return None;
     }
     Some(LockoutPolicy {
         max_password_attempts: limit(word & LIMIT_MASK),
         max_otp_attempts: limit(word >> LIMIT_BITS & LIMIT_MASK),
-        show_lockout_failures: word & SHOW != 0,
+        show_lockout_failures: show == 1,
     })
 }
 
