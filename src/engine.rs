@@ -68,7 +68,8 @@ impl Engine {
     ///
     /// Costs a look-up without a lock and without a write that other threads could notice. An
     /// organization never heard of, or a text that is no id, has no override. Ids that are numbers
-    /// (1 to 19 digits, no leading zero) are looked up fastest.
+    /// (1 to 19 digits, no leading zero) are looked up fastest; a policy with a limit of 2²⁵ or more takes
+    /// a lock.
     ///
     /// A thread that resolves much takes a [`reader`](Self::reader), a service that keeps something
     /// for each of its organizations keeps the [`org`](Self::org) with it.

@@ -205,6 +205,17 @@ pub(crate) fn beside_writer<R>(
     })
 }
 
+/// The calls of a run, and in how long a run of two threads it is of no account that one of them begins a little
+/// later: in a short one they may come one after the other, and get along well.
+const CALLS: usize = 1 << 17;
+const TOGETHER: Duration = Duration::from_millis(20);
+
+/// How many calls each of two threads makes: as many as take so long, up to eight times as many as one.
+fn calls_together(subject: &Subject<'_>) -> usize {
+    let once = time(subject, 1, CALLS);
+    [1, 2, 4].into_iter().find(|times| once * *times >= TOGETHER).unwrap_or(8) as usize * CALLS
+}
+
 /// The processor time that the calling thread has taken.
 pub(crate) fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
@@ -226,7 +237,7 @@ impl Rounds {
     /// one counts.
     pub(crate) fn of(subjects: &[Subject<'_>], threads: usize) -> Self {
         let rounds = if threads == 1 { ROUNDS } else { ROUNDS_OF_TWO };
-        let calls = 1 << 17;
+        let calls = if threads == 1 { CALLS } else { calls_together(&subjects[0]) };
         let one = |subject| {
             let run = |_| time(subject, threads, calls);
             (0..3).map(run).min().unwrap().as_nanos() as f64 / calls as f64
