@@ -208,12 +208,12 @@ pub(crate) fn beside_writer<R>(
 /// The calls of a run, and in how long a run of two threads it is of no account that one of them begins a little
 /// later: in a short one they may come one after the other, and get along well.
 const CALLS: usize = 1 << 17;
-const TOGETHER: Duration = Duration::from_millis(20);
+const TOGETHER: Duration = Duration::from_millis(10);
 
-/// How many calls each of two threads makes: as many as take so long, up to eight times as many as one.
+/// How many calls each of two threads makes: as many as take so long, up to four times as many as one.
 fn calls_together(subject: &Subject<'_>) -> usize {
     let once = time(subject, 1, CALLS);
-    [1, 2, 4].into_iter().find(|times| once * *times >= TOGETHER).unwrap_or(8) as usize * CALLS
+    [1, 2].into_iter().find(|times| once * *times >= TOGETHER).unwrap_or(4) as usize * CALLS
 }
 
 /// The processor time that the calling thread has taken.
@@ -282,15 +282,23 @@ impl Rounds {
     }
 }
 
+/// For how long to look for a round in which there are two processors: for a second or more both may be threads of
+/// one core, and then nothing scales.
+const LOOK_FOR_BOTH: Duration = Duration::from_secs(4);
+
 /// The throughput of two threads in terms of one thread's: the best round's.
 pub(crate) fn scaling(subject: &Subject<'_>) -> f64 {
     // Long enough that it does not matter if one thread starts a little later.
     let calls = 1 << 20;
-    let one_round = |_| {
+    let one_round = || {
         let one = time(subject, 1, calls);
         2.0 * one.as_secs_f64() / time(subject, 2, calls).as_secs_f64()
     };
-    (0..2 * ROUNDS).map(one_round).fold(0.0, f64::max)
+    let (began, mut best) = (Instant::now(), one_round());
+    while began.elapsed() < LOOK_FOR_BOTH {
+        best = one_round().max(best);
+    }
+    best
 }
 
 pub(crate) fn median(mut of: Vec<f64>) -> f64 {
