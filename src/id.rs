@@ -75,8 +75,8 @@ pub(crate) trait Keyed {
 /// Seeds all hashes, anew in each process.
 static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
-/// A hash of a text (the feature `siphash` picks another one). An id takes it along, so that a look-up by
-/// id hashes nothing.
+/// A hash of a text (the feature `siphash` picks another one). An id takes it along, so that to look a user
+/// up, or to compare ids, hashes nothing.
 impl Keyed for str {
     #[inline]
     fn digest(&self) -> u64 {

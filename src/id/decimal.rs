@@ -71,17 +71,20 @@ fn above_nine(bytes: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The same, digit by digit.
-    fn digits_of(number: Number) -> String {
-        let low = number.low.to_le_bytes();
-        let digits = number.high.to_be_bytes().into_iter();
+impl Number {
+    /// What it was read from, digit by digit.
+    pub(crate) fn text(self) -> String {
+        let low = self.low.to_le_bytes();
+        let digits = self.high.to_be_bytes().into_iter();
         let digits = digits.chain(low.map(|pair| pair & 0xf)).chain(low.map(|pair| pair >> 4));
         let text: String = digits.map(|digit| char::from(b'0' | digit)).collect();
         text.trim_start_matches('0').into()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn a_number_is_written_in_one_way_only() {
@@ -90,7 +93,7 @@ mod tests {
             assert_eq!(number_of(text), None, "{text:?}");
         }
         for text in ["7", "42", "123456789012345", "1234567890123456", "9999999999999999999"] {
-            assert_eq!(number_of(text).map(digits_of).as_deref(), Some(text));
+            assert_eq!(number_of(text).map(Number::text).as_deref(), Some(text));
         }
         for too_long in ["10000000000000000000", "18446744073709551615", "18446744073709551616"] {
             assert_eq!(number_of(too_long), None);
@@ -104,7 +107,7 @@ mod tests {
         for digits in 1..=MOST_DIGITS {
             for change in 0..1000 {
                 let text = (number + number / 125 * change).to_string();
-                assert_eq!(number_of(&text).map(digits_of), Some(text));
+                assert_eq!(number_of(&text).map(Number::text), Some(text));
             }
             for at in 0..digits {
                 let mut bytes = number.to_string().into_bytes();

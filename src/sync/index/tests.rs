@@ -29,11 +29,11 @@ impl<const D: usize> Keyed for Id<D> {
 
 impl<const D: usize> IndexKey for Id<D> {
     fn digest_of_number(number: Number) -> u64 {
-        DIGESTS[D](number.digest(), digits(number))
+        DIGESTS[D](number.digest(), number.text().len())
     }
 
     fn digest_of_text(text: &str) -> u64 {
-        DIGESTS[D](text.digest(), text.len() as u64)
+        DIGESTS[D](text.digest(), text.len())
     }
 }
 
@@ -57,21 +57,6 @@ fn new<const D: usize>() -> ReadIndex<Id<D>> {
     ReadIndex::new()
 }
 
-/// The digits of a number before its last eight, where there are no more than sixteen.
-const FIRST: u64 = 0x0f0f_0f0f_0f0f_0f0f;
-
-/// How many digits a number has.
-fn digits(number: Number) -> u64 {
-    match number {
-        Number { high: 1.., .. } => 24 - u64::from(number.high.leading_zeros()) / 8,
-        // The first eight in the lower half of each byte, the highest in the lowest byte.
-        Number { low, .. } if low & FIRST != 0 => {
-            16 - u64::from((low & FIRST).trailing_zeros()) / 8
-        }
-        Number { low, .. } => 8 - u64::from(low.trailing_zeros()) / 8,
-    }
-}
-
 /// An even scatter of numbers, none of which is 0 or has more than 19 digits.
 fn scatter(n: u64) -> u64 {
     let x = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -87,34 +72,34 @@ fn bytes<const D: usize>(index: &ReadIndex<Id<D>>) -> u64 {
 }
 
 /// Digests that collide in everything: table, group, tag and cell.
-fn all_alike(_: u64, _: u64) -> u64 {
+fn all_alike(_: u64, _: usize) -> u64 {
     0x5eed
 }
 
 /// Digests that collide by the text's length: `12` and `21` do, `12` and `123` do not.
-fn by_length(_: u64, length: u64) -> u64 {
-    length.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn by_length(_: u64, length: usize) -> u64 {
+    (length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Digests of which each collides with many in the tag and none in the group, or the other way
 /// round.
-fn tag_or_group(digest: u64, _: u64) -> u64 {
+fn tag_or_group(digest: u64, _: usize) -> u64 {
     if digest & 1 == 0 { digest & !0xff_0000 } else { digest & 0xff_0000 }
 }
 
 /// Digests of which those of short ids collide in everything.
-fn short_alike(digest: u64, length: u64) -> u64 {
+fn short_alike(digest: u64, length: usize) -> u64 {
     if length < 8 { 0x5eed } else { digest }
 }
 
 /// Digests of which those of short ids collide in the group, and many of them in the tag or in the line where
 /// they are looked for first.
-fn short_in_lines(digest: u64, length: u64) -> u64 {
+fn short_in_lines(digest: u64, length: usize) -> u64 {
     if length < 8 { 0x5ced | digest & 0x0001_0300 } else { digest }
 }
 
 /// Digests made of an id's own one and of its length.
-const DIGESTS: [fn(u64, u64) -> u64; 6] =
+const DIGESTS: [fn(u64, usize) -> u64; 6] =
     [|digest, _| digest, all_alike, by_length, tag_or_group, short_alike, short_in_lines];
 
 /// Ids that are alike: as numbers, in their beginning or in their length.
