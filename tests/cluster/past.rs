@@ -144,7 +144,7 @@ async fn listening(url: &str) -> (Client, UnboundedReceiver<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c10_who_listens_is_told_of_what_goes_past_others_and_where_nobody_does_nobody_is() {
+async fn c10_who_listens_is_told_of_each_append_and_where_nobody_does_nobody_is() {
     let Some(server) = postgres::shared() else { return };
     let url = server.database().await;
     let (journal, bob) = (founded(&url).await, [user("bob")]);
@@ -153,9 +153,15 @@ async fn c10_who_listens_is_told_of_what_goes_past_others_and_where_nobody_does_
     // What was sent before an answer is there when the answer is.
     client.batch_execute("SELECT 1").await.unwrap();
     assert!(notices.try_recv().is_err(), "a notice for nobody");
+    assert_eq!(journal.append(2, &of("bob", 2, 2, 2, 1)).await, Ok(3));
+    client.batch_execute("SELECT 1").await.unwrap();
+    assert!(notices.try_recv().is_err(), "a notice for nobody of an append");
 
     let other = PostgresJournal::connect(&url).await.unwrap();
-    let heard = tokio::spawn(async move { other.changed(2).await });
+    let heard = tokio::spawn(async move {
+        other.changed(3).await;
+        other
+    });
     let listens =
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1349481077
                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
@@ -163,10 +169,11 @@ async fn c10_who_listens_is_told_of_what_goes_past_others_and_where_nobody_does_
         client.query_one(listens, &[]).await.unwrap().get::<_, i64>(0) == 1
     })
     .await;
-    journal.append_past(2, &of("bob", 2, 2, 2, 3), &bob).await.unwrap();
-    heard.await.unwrap();
+    journal.append_past(3, &of("bob", 2, 3, 3, 3), &bob).await.unwrap();
+    assert_eq!(journal.append(6, &of("bob", 2, 4, 6, 1)).await, Ok(7));
+    let _other = heard.await.unwrap();
     client.batch_execute("SELECT 1").await.unwrap();
-    assert_eq!(notices.try_recv().unwrap(), "5 main");
+    assert_eq!([notices.try_recv().unwrap(), notices.try_recv().unwrap()], ["6 main", "7 main"]);
 }
 
 /// One more event of the last one's user, committed without waiting for the disk.

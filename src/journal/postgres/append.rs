@@ -14,8 +14,8 @@ use crate::journal::{AppendError, Batch, Position};
 
 /// The statement. Where the head was not moved there is no row in `moved`, and all the rest does nothing.
 /// Whoever moves the head waits for its turn first and has it until the commit, so positions are in the
-/// order of commits. The lists are taken apart in step with each other, row by row; as functions in FROM
-/// each would be stored first.
+/// order of commits. There is a notice only where somebody listens, see `past.sql`. The lists are taken apart
+/// in step with each other, row by row; as functions in FROM each would be stored first.
 macro_rules! append {
     ($moved:literal) => {
         concat!(
@@ -30,7 +30,9 @@ macro_rules! append {
                        unnest($12::text[]), unnest($13::bigint[])
                 FROM moved
             )
-            SELECT position, pg_notify('portcullis', position || ' ' || $1::text) FROM moved"
+            SELECT position, CASE WHEN NOT pg_try_advisory_xact_lock(1349481077, 0)
+                             THEN pg_notify('portcullis', position || ' ' || $1::text) END
+            FROM moved"
         )
     };
 }
