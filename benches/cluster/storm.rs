@@ -16,12 +16,13 @@ const ROWS: usize = 4;
 /// Measures and prints the claims.
 pub(crate) fn ratios(server: &Cluster) {
     let database = || runtime().block_on(server.database());
-    let (alone, pair, four, rival) = (database(), database(), database(), database());
+    let (narrow, pair, four) = (database(), database(), database());
+    let (wide, rival) = (database(), database());
     let mut subjects = vec![
-        ("1 node x 16", Group::new(node::ROLE, &alone, 1, 16)),
+        ("1 node x 16", Group::new(node::ROLE, &narrow, 1, 16)),
         ("2 nodes x 16", Group::new(node::ROLE, &pair, 2, 16)),
         ("4 nodes x 16", Group::new(node::ROLE, &four, 4, 16)),
-        ("1 node x 64", Group::new(node::ROLE, &alone, 1, 64)),
+        ("1 node x 64", Group::new(node::ROLE, &wide, 1, 64)),
         ("a transaction a failure, pool of 16, x 64", Group::new(rows::ROLE, &rival, 1, 64)),
     ];
     let stores = [false, true].map(redis::Server::start);
