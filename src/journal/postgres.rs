@@ -17,6 +17,7 @@
 //! without the newest transactions has lost them; with `synchronous_standby_names` it has them.
 
 mod append;
+mod batches;
 mod checkpoints;
 mod connection;
 mod fault;
@@ -223,11 +224,9 @@ impl Journal for PostgresJournal {
         batch: &'a Batch,
         users: &'a [UserId],
     ) -> BoxFuture<'a, Result<Vec<Recorded>, AppendError>> {
-        let (batch, users) = (append::Rows::of(batch, append::Place::Open), users.to_vec());
-        let node = Arc::clone(&self.node);
+        let (call, node) = (past::Call::of(batch, users), Arc::clone(&self.node));
         Box::pin(async move {
-            let appended =
-                self.thread.run(async move { node.append_past(expected, &batch, &users).await });
+            let appended = self.thread.run(async move { node.append_past(expected, &call?).await });
             append::answer(&self.node, appended.await)
         })
     }

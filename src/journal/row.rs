@@ -189,10 +189,13 @@ pub(super) fn founded(batch: &Batch) -> Option<&InstanceId> {
 /// A time as text, in UTC and of one width, so that texts compare as times do. One outside of the
 /// years that can be written becomes the nearest that can.
 pub(super) fn time_text(at: SystemTime) -> String {
-    let time = Timestamp::try_from(at).unwrap_or(if at < SystemTime::UNIX_EPOCH {
+    format!("{:.9}", timestamp(at))
+}
+
+pub(super) fn timestamp(at: SystemTime) -> Timestamp {
+    Timestamp::try_from(at).unwrap_or(if at < SystemTime::UNIX_EPOCH {
         Timestamp::MIN
     } else {
         Timestamp::MAX
-    });
-    format!("{time:.9}")
+    })
 }

@@ -133,23 +133,39 @@ async fn a_journal_that_went_back_is_not_taken_for_the_same() {
     assert_eq!(anew.append(3, &batch(2, 1, 3, 1)).await, Ok(4));
 }
 
-/// Version 3 had the procedure with other results, which cannot be replaced in place.
+/// Versions 3 and 4 had the procedure with other parameters and results.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_of_version_3_is_brought_up() {
+async fn a_database_of_an_older_version_is_brought_up() {
     let Some(server) = postgres::shared() else { return };
-    let url = server.database().await;
-    let journal = PostgresJournal::connect(&url).await.unwrap();
-    journal.append(0, &batch(1, 1, 0, 1)).await.unwrap();
-    let of_version_3 = "
-        DROP PROCEDURE portcullis.append_past;
-        CREATE PROCEDURE portcullis.append_past(
-            text, integer, bigint, bigint, text[], bigint, bigint, INOUT text[], INOUT text[], INOUT text[],
-            INOUT text[], INOUT text[], INOUT text[], INOUT bigint[], OUT bigint[], OUT bigint[], OUT bigint
-        ) LANGUAGE plpgsql AS 'BEGIN END';
-        UPDATE portcullis.version SET version = 3";
-    postgres::client(&url).await.batch_execute(of_version_3).await.unwrap();
-    let journal = PostgresJournal::connect(&url).await.unwrap();
-    assert_eq!(journal.append_past(1, &batch(1, 2, 1, 1), &[user("eve")]).await, Ok(Vec::new()));
+    let results = [
+        "INOUT text[], INOUT text[], INOUT text[], INOUT text[], INOUT text[], INOUT text[],
+         INOUT bigint[], OUT bigint[], OUT bigint[], OUT bigint",
+        "text[], text[], text[], text[], text[], text[], bigint[], OUT bigint, OUT text[], OUT text[],
+         OUT text[], OUT text[], OUT text[], OUT text[], OUT bigint[], OUT bigint[], OUT bigint[]",
+    ];
+    for (version, lists) in (3..).zip(results) {
+        let url = server.database().await;
+        let journal = PostgresJournal::connect(&url).await.unwrap();
+        journal.append(0, &batch(1, 1, 0, 1)).await.unwrap();
+        let older = format!(
+            "DROP PROCEDURE portcullis.append_past;
+             DROP TABLE portcullis.batch;
+             CREATE PROCEDURE portcullis.append_past(
+                 text, integer, bigint, bigint, text[], bigint, bigint, {lists}
+             ) LANGUAGE plpgsql AS 'BEGIN END';
+             UPDATE portcullis.version SET version = {version}"
+        );
+        let client = postgres::client(&url).await;
+        client.batch_execute(&older).await.unwrap();
+        let journal = PostgresJournal::connect(&url).await.unwrap();
+        assert_eq!(
+            journal.append_past(1, &batch(1, 2, 1, 1), &[user("eve")]).await,
+            Ok(Vec::new())
+        );
+        let procedures = "SELECT count(*) FROM pg_proc WHERE proname = 'append_past'";
+        let procedures = client.query_one(procedures, &[]).await.unwrap();
+        assert_eq!(procedures.get::<_, i64>(0), 1, "the older one is gone");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,6 +209,7 @@ async fn a_service_with_the_documented_rights_works_and_cannot_rewrite_the_trail
         "TRUNCATE portcullis.event",
         "DELETE FROM portcullis.journal",
         "UPDATE portcullis.journal SET pruned = 1",
+        "UPDATE portcullis.batch SET events = ''",
         "UPDATE portcullis.version SET version = 0",
         "CREATE TABLE portcullis.mine ()",
     ] {

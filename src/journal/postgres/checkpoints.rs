@@ -28,7 +28,8 @@ const SAVE: &str = "
 
 /// Finishes a checkpoint if all its parts are there and no newer one is finished, and removes all
 /// others: finished ones that are older, and those that nobody will finish. (One that another node is
-/// still writing is begun after this one, or not worth its end.)
+/// still writing is begun after this one, or not worth its end.) With them go the copies of batches from
+/// before it, which nobody goes past any more.
 const FINISH: &str = "
     WITH done AS (
         UPDATE portcullis.checkpoint SET parts = $4
@@ -38,6 +39,9 @@ const FINISH: &str = "
           AND NOT EXISTS (SELECT FROM portcullis.checkpoint AS newer
                           WHERE newer.instance = $1 AND newer.parts IS NOT NULL AND newer.begun > $3)
         RETURNING instance
+    ), batches_gone AS (
+        DELETE FROM portcullis.batch AS old USING done
+        WHERE old.instance = done.instance AND old.position <= $3
     ), parts_gone AS (
         DELETE FROM portcullis.checkpoint_part AS old USING done
         WHERE old.instance = done.instance AND (old.writer, old.begun) <> ($2, $3) AND old.begun <= $3

@@ -1,101 +1,98 @@
 //! Appending past what others have written meanwhile: in one round trip, so that nobody has to wait for this
 //! process while it has its turn. What it does stands in `past.sql`.
 
-use std::borrow::Cow;
-
 use futures_util::TryFutureExt;
 use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, ToSql};
+use tokio_postgres::types::ToSql;
 
 use super::Node;
-use super::append::{self, Rows};
+use super::append::{self, Place, Rows};
+use super::batches::{mark, pack, unpack};
 use super::fault::{Fault, answered};
-use super::read::is_sound;
-use crate::event::Recorded;
+use crate::event::{Aggregate, Recorded};
 use crate::id::UserId;
-use crate::journal::Position;
-use crate::journal::row::{Columns, Reading, USER};
+use crate::journal::{Batch, Position};
 
 /// The most events to be passed: whoever is further behind reads on first.
 const MOST: i64 = 1024;
 
 const PAST: &str = "
-    CALL portcullis.append_past($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-                                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)";
+    CALL portcullis.append_past($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                                NULL, NULL)";
 
 /// What was passed, in order. `None`: the batch was not appended.
 pub(super) type Passed = Option<Vec<Recorded>>;
+
+/// A batch of users' events as the call takes it.
+pub(super) struct Call {
+    rows: Rows,
+    /// On whom it was decided, and their marks.
+    users: Vec<UserId>,
+    user_marks: Vec<i32>,
+    /// The batch as a whole, and the marks of the users whose events it has.
+    whole: Vec<u8>,
+    marks: Vec<i32>,
+}
+
+impl Call {
+    pub(super) fn of(batch: &Batch, users: &[UserId]) -> Result<Self, Fault> {
+        let whose = |event: &Recorded| match &event.aggregate {
+            Aggregate::User { user, .. } => Some(mark(user)),
+            _ => None,
+        };
+        Ok(Self {
+            rows: Rows::of(batch, Place::Open),
+            users: users.to_vec(),
+            user_marks: users.iter().map(|user| mark(user)).collect(),
+            whole: pack(batch).map_err(Fault::Refused)?,
+            marks: batch.events.iter().filter_map(whose).collect(),
+        })
+    }
+}
 
 impl Node {
     pub(super) async fn append_past(
         &self,
         expected: Position,
-        rows: &Rows,
-        users: &[UserId],
+        call: &Call,
     ) -> Result<Passed, Fault> {
         let Some(instance) = self.known_instance().await.map_err(Fault::unsent)? else {
             return Ok(None);
         };
         let connection = self.connections.to_write().await?;
-        let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
+        let users: Vec<&str> = call.users.iter().map(UserId::as_str).collect();
         let (turn, after) = (append::turn(instance), expected.cast_signed());
-        let place: [&(dyn ToSql + Sync); 5] = [&instance.as_str(), &turn, &after, &MOST, &users];
-        let parameters = [&place[..], &rows.columns_of_users()[..]].concat();
+        let place: [&(dyn ToSql + Sync); 6] =
+            [&instance.as_str(), &turn, &after, &MOST, &users, &call.user_marks];
+        let whole: [&(dyn ToSql + Sync); 2] = [&call.marks, &call.whole];
+        let parameters = [&place[..], &call.rows.columns_of_users()[..], &whole[..]].concat();
         let statement = connection.prepare(PAST).await?;
-        let call = connection.client()?.query_one(&statement, &parameters);
-        let row = answered(call.map_err(Fault::of_call)).await?;
+        let sent = connection.client()?.query_one(&statement, &parameters);
+        let row = answered(sent.map_err(Fault::of_call)).await?;
         connection.done();
         let Some(head) = row.try_get::<_, Option<i64>>(0)? else { return Ok(None) };
         let head = head.cast_unsigned();
         // The batch is written: what cannot be read of the others changes nothing about that.
-        let passed = self.passed(&row, expected, head).map_err(Fault::in_doubt)?;
-        self.reached(rows.last(head));
+        let passed = self.passed(&row, expected, head).await.map_err(Fault::in_doubt)?;
+        self.reached(call.rows.last(head));
         Ok(Some(passed))
     }
 
-    /// The events up to the head, of the lists in the answer.
-    fn passed(
+    /// The events up to the head: of the batches in the answer or, where these are not all, of the trail.
+    async fn passed(
         &self,
         row: &Row,
         expected: Position,
         head: Position,
     ) -> Result<Vec<Recorded>, Fault> {
-        let (mut at, mut actor) = (list(row, 1)?, list(row, 2)?);
-        let (mut type_name, mut id) = (list(row, 3)?, list(row, 4)?);
-        let (mut org, mut payload) = (list(row, 5)?, list::<Option<&str>>(row, 6)?);
-        let mut crc = list(row, 7)?;
-        let (mut writer, mut batch) = (list(row, 8)?, list(row, 9)?);
-        let mut next = |position| {
-            let columns = Columns {
-                position,
-                at: Cow::Borrowed(at.next()?),
-                actor: actor.next()?,
-                type_name: type_name.next()?,
-                aggregate: USER,
-                id: id.next()?,
-                org: org.next()?,
-                sequence: position,
-                payload: payload.next()?.map(Cow::Borrowed),
-                writer: writer.next()?,
-                batch: batch.next()?,
-            };
-            Some((columns, crc.next()?))
-        };
-        let reading = Reading::begin(&self.server, expected, 0, is_sound);
-        let mut reading = reading.map_err(Fault::Told)?;
-        // Where the batch was there already there are more, which were written after it.
-        let positions = expected.saturating_add(1)..=head;
-        for (columns, sum) in positions.map_while(|position| next(position.cast_signed())) {
-            reading.take(&columns, sum).map_err(Fault::Told)?;
+        let count = usize::try_from(head.saturating_sub(expected)).unwrap_or(usize::MAX);
+        if count == 0 {
+            return Ok(Vec::new());
         }
-        reading.end(head, usize::MAX).map_err(Fault::Told)
+        let batches = row.try_get::<_, Option<&[u8]>>(1)?;
+        match batches.and_then(|batches| unpack(batches, expected, count)) {
+            Some(events) => Ok(events),
+            None => self.read_after(expected, count).await,
+        }
     }
-}
-
-/// A list of the answer; an empty one is none at all.
-fn list<'r, T>(row: &'r Row, column: usize) -> Result<std::vec::IntoIter<T>, Fault>
-where
-    Vec<T>: FromSql<'r>,
-{
-    Ok(row.try_get::<_, Option<Vec<T>>>(column)?.unwrap_or_default().into_iter())
 }

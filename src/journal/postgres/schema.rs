@@ -10,7 +10,7 @@ use super::server::{Server, foreign};
 use crate::journal::JournalError;
 
 /// Each version's step from the one before. What a step has made is never changed by changing the step.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE portcullis.journal (
         instance text COLLATE \"C\" PRIMARY KEY,
@@ -56,7 +56,8 @@ const MIGRATIONS: [&str; 4] = [
     CREATE INDEX event_but_checks ON portcullis.event (instance, position)
         WHERE strpos(type, '.check.') = 0;
 ",
-    // Emptied: it made nothing but the procedure that the next one makes anew.
+    // Emptied: these made nothing but the procedure that the next one makes anew.
+    "",
     "",
     include_str!("past.sql"),
 ];
