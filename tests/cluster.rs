@@ -15,6 +15,8 @@ mod postgres;
 
 #[path = "cluster/away.rs"]
 mod away;
+#[path = "cluster/copies.rs"]
+mod copies;
 #[path = "cluster/damage.rs"]
 mod damage;
 #[path = "cluster/doubt.rs"]

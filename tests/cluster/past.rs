@@ -2,9 +2,7 @@
 
 use std::future::poll_fn;
 
-use portcullis::journal::{
-    AppendError, Batch, CheckpointId, CheckpointPart, Journal, Position, PostgresJournal,
-};
+use portcullis::journal::{AppendError, Batch, Journal, Position, PostgresJournal};
 use portcullis::{Actor, Aggregate, Event, LockoutPolicy, PolicyEvent, Recorded, UserId, Verdict};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_postgres::{AsyncMessage, Client, NoTls};
@@ -24,7 +22,7 @@ pub(super) fn of(id: &str, writer: u64, number: u64, after: Position, events: u6
 }
 
 /// As it comes to stand when so many events are passed.
-fn moved(batch: &Batch, by: u64) -> Vec<Recorded> {
+pub(super) fn moved(batch: &Batch, by: u64) -> Vec<Recorded> {
     let mut events = batch.events.clone();
     for event in &mut events {
         (event.position, event.sequence) = (event.position + by, event.sequence + by);
@@ -32,12 +30,12 @@ fn moved(batch: &Batch, by: u64) -> Vec<Recorded> {
     events
 }
 
-async fn all(journal: &PostgresJournal) -> Vec<Recorded> {
+pub(super) async fn all(journal: &PostgresJournal) -> Vec<Recorded> {
     journal.read_after(0, usize::MAX).await.unwrap()
 }
 
 /// A journal of one event.
-async fn founded(url: &str) -> PostgresJournal {
+pub(super) async fn founded(url: &str) -> PostgresJournal {
     let journal = PostgresJournal::connect(url).await.unwrap();
     assert_eq!(journal.append(0, &batch(1, 0, 0, 1)).await, Ok(1));
     journal
@@ -94,108 +92,6 @@ async fn d6_a_batch_goes_past_nothing_that_it_was_decided_on() {
             one.append(head + more, &of("eve", 1, 2 + more, head + more, 1)).await.unwrap();
         }
     }
-}
-
-/// Of batches that themselves went past others there are copies, for those who go past them.
-#[tokio::test(flavor = "multi_thread")]
-async fn d6_whoever_goes_past_others_is_told_the_same_with_copies_and_without() {
-    let Some(server) = postgres::shared() else { return };
-    let damages = [
-        "",
-        "DELETE FROM portcullis.batch",
-        "DELETE FROM portcullis.batch WHERE position = 3",
-        "DELETE FROM portcullis.batch WHERE position = 6",
-        "DELETE FROM portcullis.batch WHERE position = 7",
-        "UPDATE portcullis.batch SET events = set_byte(events, 9, 1 + get_byte(events, 9) % 100)",
-        "UPDATE portcullis.batch SET events = ''",
-    ];
-    for damage in damages {
-        let url = server.database().await;
-        let journal = founded(&url).await;
-        let client = postgres::client(&url).await;
-        let batches = [of("ada", 1, 1, 1, 2), of("bob", 1, 2, 3, 3), of("cid", 1, 3, 6, 1)];
-        for batch in &batches {
-            let (head, users) = (batch.events[0].position - 1, [user("ada"), user("bob")]);
-            assert_eq!(journal.append_past(head, batch, &users).await, Ok(Vec::new()));
-        }
-        client.batch_execute(damage).await.unwrap();
-        let there: Vec<_> = batches.iter().flat_map(|batch| batch.events.clone()).collect();
-        let (sent, eve) = (of("eve", 2, 1, 1, 2), [user("eve")]);
-        for after in [1, 3, 4, 6, 7] {
-            // Sent again it is there already, wherever it is expected.
-            let passed = &there[usize::try_from(after - 1).unwrap()..];
-            let told = journal.append_past(after, &sent, &eve).await;
-            assert_eq!(told.as_deref(), Ok(passed), "{damage}, after {after}");
-        }
-        client.batch_execute("DELETE FROM portcullis.batch").await.unwrap();
-        assert_eq!(journal.append_past(1, &sent, &eve).await, Ok(there), "its copy is gone");
-        assert_eq!(all(&journal).await[7..], moved(&sent, 6));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn d6_a_batch_goes_past_nothing_that_it_was_decided_on_with_copies_and_without() {
-    let Some(server) = postgres::shared() else { return };
-    for damage in ["", "DELETE FROM portcullis.batch WHERE position = 2"] {
-        let url = server.database().await;
-        let journal = founded(&url).await;
-        for (id, after) in [("ada", 1), ("bob", 2), ("cid", 3)] {
-            let users = [user("somebody else")];
-            let written = journal.append_past(after, &of(id, 1, after, after, 1), &users).await;
-            assert_eq!(written, Ok(Vec::new()));
-        }
-        postgres::client(&url).await.batch_execute(damage).await.unwrap();
-        for (users, is_behind) in [
-            ([user("eve"), user("ada")], true),
-            ([user("bob"), user("eve")], true),
-            ([user("cid"), user("cid")], true),
-            ([user("somebody else"), user("eve")], false),
-        ] {
-            let told = journal.append_past(1, &of("eve", 2, 1, 1, 1), &users).await;
-            assert_eq!(told == Err(AppendError::Behind), is_behind, "{users:?}: {told:?}");
-        }
-        assert_eq!(journal.head().await, Ok(5));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_goes_past_copies_reads_no_rows_and_whoever_reads_the_trail_reads_no_copies() {
-    let Some(server) = postgres::shared() else { return };
-    let url = server.database().await;
-    let journal = founded(&url).await;
-    let first = of("ada", 1, 1, 1, 2);
-    assert_eq!(journal.append_past(1, &first, &[user("ada")]).await, Ok(Vec::new()));
-    let client = postgres::client(&url).await;
-    client.batch_execute("UPDATE portcullis.batch SET events = ''").await.unwrap();
-    assert_eq!(all(&journal).await[1..], first.events);
-
-    let second = of("bob", 1, 2, 3, 1);
-    assert_eq!(journal.append_past(3, &second, &[user("bob")]).await, Ok(Vec::new()));
-    client.batch_execute("UPDATE portcullis.event SET crc = 0 WHERE position = 4").await.unwrap();
-    let past = journal.append_past(3, &of("eve", 2, 1, 3, 1), &[user("eve")]).await;
-    assert_eq!(past, Ok(second.events));
-    assert!(journal.read_after(3, 9).await.is_err(), "the row is damaged");
-}
-
-/// Who is so far behind that not all of it has a copy any more reads it.
-#[tokio::test(flavor = "multi_thread")]
-async fn copies_are_kept_until_the_next_checkpoint() {
-    let Some(server) = postgres::shared() else { return };
-    let url = server.database().await;
-    let journal = founded(&url).await;
-    for after in 1..5 {
-        let (batch, users) = (of("ada", 1, after, after, 1), [user("ada")]);
-        assert_eq!(journal.append_past(after, &batch, &users).await, Ok(Vec::new()));
-    }
-    let checkpoint = CheckpointId { writer: 1, begun: 3 };
-    let part = CheckpointPart { number: 0, position: 3, state: Vec::new() };
-    journal.save_part(checkpoint, &part).await.unwrap();
-    journal.finish_checkpoint(checkpoint, 1).await.unwrap();
-    let copies = "SELECT array_agg(position ORDER BY position) FROM portcullis.batch";
-    let copies = postgres::client(&url).await.query_one(copies, &[]).await.unwrap();
-    assert_eq!(copies.get::<_, Vec<i64>>(0), [4, 5]);
-    let passed = journal.append_past(1, &of("eve", 2, 1, 1, 1), &[user("eve")]).await.unwrap();
-    assert_eq!(passed.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

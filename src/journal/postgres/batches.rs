@@ -29,7 +29,7 @@ struct Packed<'a> {
     payload: Option<String>,
 }
 
-/// A mark of a user: that of the same user is the same, and that of another one hardly ever is.
+/// A mark of a user. Hardly any two users have the same one.
 pub(super) fn mark(user: &str) -> i32 {
     crc32fast::hash(user.as_bytes()).cast_signed()
 }
@@ -161,11 +161,5 @@ mod tests {
             damaged[at] ^= 0x10;
             assert_eq!(unpack(&damaged, 10, 5), None, "damaged at {at}");
         }
-    }
-
-    #[test]
-    fn users_have_marks_of_their_own() {
-        assert_eq!(mark("ada"), mark("ada"));
-        assert_ne!(mark("ada"), mark("bob"));
     }
 }

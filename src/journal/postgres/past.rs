@@ -78,7 +78,7 @@ impl Node {
         Ok(Some(passed))
     }
 
-    /// The events up to the head: of the batches in the answer or, where these are not all, of the trail.
+    /// The events up to the head: of the copies in the answer or, where they are not all there, of the trail.
     async fn passed(
         &self,
         row: &Row,

@@ -7,7 +7,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS portcullis.batch (
     size     bigint NOT NULL,     -- how many it has
     writer   bigint NOT NULL,
     batch    bigint NOT NULL,
-    marks    integer[] NOT NULL,  -- of the users whose events they are
+    marks    integer[] NOT NULL,  -- of the users whose events they are: hardly any two users have the same
     events   bytea NOT NULL,
     PRIMARY KEY (instance, position)
 ) WITH (toast_tuple_target = 8160);
@@ -17,7 +17,7 @@ ALTER TABLE portcullis.batch ALTER COLUMN events SET STORAGE EXTERNAL, ALTER COL
 -- position before the batch; null if it was not appended: then something that would be passed is of the users on whom
 -- it was decided, or of no user, or there is too much of it. What keeps a batch away keeps it away for ever, for events
 -- are never changed: so a call that arrives late, after the batch was sent again or decided anew, does nothing.
--- `passed` is the batches that were passed; null where not all of it is in `portcullis.batch`.
+-- `passed` is the batches that were passed; null where they must be read.
 --
 -- Each statement sees what was committed when it begins: all after the first see what whoever had the turn before
 -- has written. The turn ends with the first commit, which does not wait for the disk and the standbys. The second
@@ -49,7 +49,8 @@ BEGIN
         FROM (SELECT * FROM portcullis.batch WHERE instance = instance_ AND position > expected
               AND position <= expected + most ORDER BY position) AS batch
     ) AS batch WHERE instance = instance_;
-    IF it.first < expected OR it.head <> expected + it.size THEN
+    -- Not all of it has a copy; or a mark says that it may be of the same users, which the rows tell for certain.
+    IF it.clashes OR it.first < expected OR it.head <> expected + it.size THEN
         SELECT min(position) FILTER (WHERE writer = writer_ AND batch = batch_) - 1 AS place,
                count(*) FILTER (WHERE aggregate <> 'user' OR id IN (SELECT unnest(users))) > 0 AS clashes INTO near
         FROM portcullis.event
